@@ -1,0 +1,1 @@
+"""Card gateways: `port` holds our verbs, each other module the one adapter of one vendor."""

@@ -1,0 +1,268 @@
+"""The port to every card gateway: our verbs, and the plain answers that come back.
+
+It knows no vendor, opens no connection and never sees a card number: cards are typed on the gateway's own
+page and are known here by brand, last four digits and expiry only.
+
+The rules that callers live by:
+
+- Write, call, settle. The intent is committed before a verb is called and no transaction is open while it runs.
+- `charge` never retries by itself. One intent has one idempotency key; asking again is the caller's decision,
+  with the same key, and only inside the gateway's key horizon (we stop 23 hours after the first request).
+- `Unknown` means that the money may have moved. It is never retried blindly and never called a failure:
+  it is asked about (`fetch`, `find_by_reference`) or read from the gateway's own list (`list_since`).
+- `NotFound` is not proof that nothing was charged: a charge can land seconds after a look-up found nothing.
+  Proof is the answer to a re-send with the same key, or the gateway's own list.
+- Only `Succeeded` may credit, with what it says was captured, in the currency it says, and only for the
+  payment whose id the gateway holds.
+- A redirect or a webhook proves nothing by itself: both only say which payment to `fetch`.
+
+Expected outcomes are values and are returned. Exceptions are left for what has no outcome: `ForgedWebhook`,
+and `GatewayUnavailable` from the verbs that move no money (`forget_card`, `list_since`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be remembered and shown of a card. `fingerprint` is the gateway's, equal for equal numbers."""
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedReference:
+    """A card that the gateway keeps for us. Whether it may be charged unattended is a fact of the card."""
+
+    reference: str
+    card: Card
+    chargeable_unattended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is asked of the gateway: `amount_minor` whole minor units of `currency` (ISO 4217).
+
+    With `saved_reference` that card is charged; without, the gateway answers `ActionRequired` with its own card
+    page. `unattended` says that no customer is present to authenticate. `return_url` is where the gateway's page
+    sends the customer back to (GET). `customer_language` is "en" or "ar".
+    """
+
+    payment_id: UUID
+    account_id: UUID
+    amount_minor: int
+    currency: str
+    idempotency_key: str
+    description: str
+    return_url: str
+    saved_reference: str | None
+    save_card: bool
+    unattended: bool
+    customer_language: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no gateway should ever be asked; raises ValueError naming the field."""
+        if self.amount_minor <= 0:
+            raise ValueError(f"amount_minor must be above zero, not {self.amount_minor}")
+        if not self.idempotency_key:
+            raise ValueError("idempotency_key must not be empty")
+        if self.saved_reference is not None and self.save_card:
+            raise ValueError("save_card makes no sense with saved_reference: that card is saved already")
+        if self.unattended and self.saved_reference is None:
+            raise ValueError("unattended needs saved_reference: nobody is there to type a card")
+
+
+class DeclineCode(StrEnum):
+    """Why a card was declined, as far as the customer may be told.
+
+    `GENERIC` stands for fraud, stolen, do not honour and everything else: they share one text, so that the page
+    tells a card tester nothing.
+    """
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED_CARD = "expired_card"
+    INCORRECT_DETAILS = "incorrect_details"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    GENERIC = "generic"
+
+
+ACTIONABLE: frozenset[DeclineCode] = frozenset(DeclineCode) - {DeclineCode.GENERIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Captured. `payment_id` is our reference as the gateway holds it: None if it holds none that is ours."""
+
+    gateway_ref: str
+    captured_minor: int
+    captured_currency: str
+    payment_id: UUID | None
+    card: Card | None
+    saved: SavedReference | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequired:
+    """Nothing is charged yet: the customer must act at `url`, the gateway's card page or 3-D Secure page."""
+
+    gateway_ref: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Final: nothing was charged. `retryable` False is a hard decline: this card is not to be tried again."""
+
+    gateway_ref: str | None
+    code: DeclineCode
+    retryable: bool
+    card: Card | None = None
+
+    @property
+    def actionable(self) -> bool:
+        """Whether the customer can be told the reason and do something about it."""
+        return self.code in ACTIONABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """Final: the gateway will not charge this payment any more."""
+
+    gateway_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The gateway is still at it (processing, or the same key is running). Ask again later."""
+
+    gateway_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """A look-up found nothing. Not proof that nothing was charged, see above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No readable answer: timeout, reset, 5xx, nonsense. The money may have moved. `reason` is for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The gateway asks for patience (429), nothing was done: the same request, same key, after these seconds."""
+
+    retry_after_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The gateway refused the request itself; nothing was charged. A mistake of ours. `reason` is for the log."""
+
+    reason: str
+
+
+Outcome: TypeAlias = (
+    Succeeded | ActionRequired | Declined | Canceled | Pending | NotFound | Unknown | Busy | Refused
+)
+
+
+class MovementKind(StrEnum):
+    """What a line of the gateway's own list records."""
+
+    CHARGE = "charge"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A line of the gateway's own list. `payment_id` is our reference, None where the gateway holds none of ours."""
+
+    cursor: str
+    kind: MovementKind
+    gateway_ref: str
+    payment_id: UUID | None
+    amount_minor: int
+    currency: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Lines in the gateway's order. `next_cursor` continues after the last; `more` says that lines are left."""
+
+    movements: tuple[Movement, ...]
+    next_cursor: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """A letter whose signature holds. It names a payment to fetch, and is itself no proof of its state."""
+
+    event_id: str
+    kind: str
+    gateway_ref: str
+    payment_id: UUID | None
+
+
+class ForgedWebhook(Exception):  # noqa: N818 - named for what it is
+    """The letter is not from the gateway, is stale, or was changed on its way. Store nothing; answer 400."""
+
+
+class GatewayUnavailable(Exception):  # noqa: N818 - named for what it is
+    """The gateway gave no usable answer to a verb that moves no money: safe to ask again later."""
+
+
+class Gateway(Protocol):
+    """One card gateway. No verb raises for what a gateway may answer; each may take up to its time limit."""
+
+    @property
+    def name(self) -> str:
+        """The key under which references of this gateway are unique."""
+
+    def charge(self, charge: Charge) -> Outcome:
+        """Ask for money once, with the charge's key. Never NotFound."""
+
+    def fetch(self, gateway_ref: str) -> Outcome:
+        """The payment's state now, by the gateway's reference."""
+
+    def find_by_reference(self, payment_id: UUID) -> Outcome:
+        """The payment's state now, by ours. Also the answer after the key horizon, when re-sending is forbidden."""
+
+    def cancel(self, gateway_ref: str) -> Outcome:
+        """Ask that it be never charged; the answer is the true state, `Succeeded` if the charge came first."""
+
+    def forget_card(self, reference: str) -> None:
+        """Have the gateway delete a saved card; a card it does not know is forgotten already.
+
+        Raises GatewayUnavailable.
+        """
+
+    def list_since(self, cursor: str, limit: int) -> Page:
+        """Everything the gateway did after `cursor` ("" is the beginning), oldest first, at most `limit` lines.
+
+        Raises GatewayUnavailable.
+        """
+
+    def parse_webhook(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> WebhookEvent:
+        """Verify the signature over the raw bytes and its age against `now` (UTC), then read which payment it names.
+
+        Raises ForgedWebhook.
+        """
