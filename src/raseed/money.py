@@ -19,7 +19,8 @@ from raseed.errors import RaseedError
 
 MICROS_PER_UNIT: Final = 1_000_000
 MICROS_MAX: Final = 2**63 - 1  # a PostgreSQL BIGINT holds every amount
-AMOUNT_TEXT_LENGTH_MAX: Final = 30  # the longest amount that a BIGINT of micros can need has 23 characters
+TYPED_MICROS_MAX: Final = 10**18  # a million million units; leaves a BIGINT room to add and to round up
+AMOUNT_TEXT_LENGTH_MAX: Final = 30  # the longest amount under that limit has 21 characters
 MINUS: Final = "\u2212"  # a real minus sign, as wide as a digit
 
 
@@ -128,7 +129,7 @@ class AmountTooPrecise(AmountError):
 
 
 class AmountTooLarge(AmountError):
-    """More than the ledger can hold."""
+    """More than anybody pays, and close to what the ledger can hold."""
 
     code = "amount_too_large"
     message = _("This amount is too large. Enter at most %(limit)s.")
@@ -281,8 +282,8 @@ def parse_amount(text: str, currency: str) -> Money:
         raise AmountTooPrecise(currency=currency, decimals=known.exponent, example=example)
     whole = int(match["whole"].replace(",", "").replace("٬", ""))
     micros = whole * MICROS_PER_UNIT + int(decimals.ljust(6, "0"))
-    if micros > MICROS_MAX:
-        raise AmountTooLarge(limit=format_money(Money(MICROS_MAX, currency)))
+    if micros > TYPED_MICROS_MAX:
+        raise AmountTooLarge(limit=format_money(Money(TYPED_MICROS_MAX, currency)))
     return Money(micros, currency)
 
 
