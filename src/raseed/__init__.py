@@ -1,0 +1,1 @@
+"""Raseed: a prepaid billing portal."""

@@ -1,0 +1,182 @@
+"""The operator, the accounts, their users and billing details.
+
+Global tables: Operator, AmountPolicy, User. All others belong to an account. Nothing here may know money's state.
+"""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from raseed.db.models import Owned
+from raseed.db.uuids import new_id
+
+
+class Language(models.TextChoices):
+    """Languages that every page, mail and paper exists in."""
+
+    ENGLISH = "en", _("English")
+    ARABIC = "ar", _("Arabic")
+
+
+class TaxMode(models.TextChoices):
+    """When tax falls: with each charge for usage, or on the top-up (Saudi VAT regulations, Art. 53(1)(b))."""
+
+    ON_USAGE = "on_usage", _("On usage")
+    ON_TOPUP = "on_topup", _("On the top-up")
+
+
+class Operator(models.Model):
+    """The company that runs this installation: one row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    name = models.CharField(max_length=200)
+    name_ar = models.CharField(max_length=200, blank=True)
+    address = models.TextField(blank=True)
+    address_ar = models.TextField(blank=True)
+    country = models.CharField(max_length=2)
+    tax_number = models.CharField(max_length=40, blank=True)
+    registration_number = models.CharField(max_length=40, blank=True)
+    time_zone = models.CharField(max_length=60)
+    email_from = models.EmailField()
+    email_reply_to = models.EmailField()
+    support_contact = models.CharField(max_length=200, blank=True)
+    tax_mode = models.CharField(max_length=10, choices=TaxMode.choices, default=TaxMode.ON_USAGE)
+    # Parts per million: 150000 is 15 %.
+    tax_rate_ppm = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="accounts_operator_one_row"),
+            models.CheckConstraint(
+                condition=models.Q(tax_rate_ppm__lte=1_000_000), name="accounts_operator_tax_rate"
+            ),
+        ]
+
+
+class AmountPolicy(models.Model):
+    """What may be paid in a currency: minimum, maximum and the amounts offered as buttons, in micros."""
+
+    currency = models.CharField(max_length=3, primary_key=True)
+    minimum_micros = models.BigIntegerField()
+    maximum_micros = models.BigIntegerField()
+    presets_micros = ArrayField(models.BigIntegerField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(minimum_micros__gt=0, maximum_micros__gte=models.F("minimum_micros")),
+                name="accounts_amountpolicy_range",
+            ),
+        ]
+
+
+class Mode(models.TextChoices):
+    """Prepaid: usage is deducted from the balance. Postpaid: usage runs up to a credit limit."""
+
+    PREPAID = "prepaid", _("Prepaid")
+    POSTPAID = "postpaid", _("Postpaid")
+
+
+class Account(models.Model):
+    """A company that buys from the operator; the root by which all that it owns is distributed."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=200)
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.PREPAID)
+    currency = models.CharField(max_length=3)
+    time_zone = models.CharField(max_length=60)
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+
+class Role(models.TextChoices):
+    """What a user is in the account."""
+
+    ADMIN = "admin", _("Admin")
+    SUPERVISOR = "supervisor", _("Supervisor")
+    AGENT = "agent", _("Agent")
+
+
+class StaffRole(models.TextChoices):
+    """What one of the operator's own people is; empty for everybody else."""
+
+    NONE = "", _("Not staff")
+    SUPPORT = "support", _("Support")
+    FINANCE = "finance", _("Finance")
+
+
+class People(BaseUserManager["User"]):
+    """Finds users by e-mail address, whatever its case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser):
+    """A person who signs in: of one account, or of the operator's staff, never both. A global table."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # Lower case always (a constraint holds it), so that one address is one person.
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
+    account_id: "UUID | None" = models.UUIDField(null=True, blank=True)  # type: ignore[assignment]
+    staff_role = models.CharField(
+        max_length=10, choices=StaffRole.choices, default=StaffRole.NONE, blank=True
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    # Sessions begun before this are dead: a password change ends them all.
+    sessions_valid_from = models.DateTimeField()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects: ClassVar[People] = People()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="accounts_user_email_lower"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(account_id__isnull=True) | models.Q(staff_role=""),
+                name="accounts_user_account_or_staff",
+            ),
+        ]
+
+
+class Membership(Owned):
+    """A user's role in the account, asked at every request: a removed role is gone at the next one."""
+
+    user_id = models.UUIDField()
+    role = models.CharField(max_length=10, choices=Role.choices)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user_id"], name="accounts_membership_user"),
+        ]
+
+
+class BillingDetails(Owned):
+    """Whom papers are made out to and where mail about money goes: one row an account."""
+
+    billing_name = models.CharField(max_length=200)
+    address = models.TextField()
+    country = models.CharField(max_length=2)
+    vat_id = models.CharField(max_length=40, blank=True)
+    registration_number = models.CharField(max_length=40, blank=True)
+    billing_emails = ArrayField(models.EmailField(), default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account"], name="accounts_billingdetails_account"),
+        ]

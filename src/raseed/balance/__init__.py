@@ -1,0 +1,1 @@
+"""The balance explained, and what follows from it: suspension and restoring."""

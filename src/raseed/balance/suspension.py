@@ -1,0 +1,65 @@
+"""Suspend and restore. A suspended account is told to stop by its service, never locked out of Billing.
+
+A payment lifts a suspension for `balance` by itself as soon as the available balance is above zero; one by staff
+or for a dispute stays until staff lift it. The rows of the ledger account are read on the writer, in the
+caller's transaction.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from raseed.accounts.models import Account
+from raseed.balance.equation import available
+from raseed.balance.models import Reason, Suspension
+from raseed.db.queue import defer
+from raseed.money import Money, currency_of
+
+
+def open_suspensions(account_id: UUID) -> list[Suspension]:
+    """The suspensions in force, oldest first."""
+    return list(Suspension.objects.filter(account_id=account_id, lifted_at__isnull=True).order_by("since"))
+
+
+def suspend(account_id: UUID, reason: Reason, now: datetime, note: str = "") -> bool:
+    """Suspend for `reason`; False if it already was. Call inside a transaction."""
+    made = Suspension.objects.bulk_create(
+        [Suspension(account_id=account_id, reason=reason, since=now, note=note)], ignore_conflicts=True
+    )
+    open_id = Suspension.objects.values_list("id", flat=True).get(
+        account_id=account_id, reason=reason, lifted_at__isnull=True
+    )
+    return bool(open_id == made[0].id)
+
+
+def lift(account_id: UUID, reason: Reason, now: datetime) -> bool:
+    """Lift the open suspension for `reason`; False if there was none."""
+    return bool(
+        Suspension.objects.filter(account_id=account_id, reason=reason, lifted_at__isnull=True).update(
+            lifted_at=now
+        )
+    )
+
+
+def restore_if_paid(account: Account, now: datetime) -> bool:
+    """Lift a suspension for `balance` if the available balance is above zero now.
+
+    Called by whoever credits the account, in the same transaction, so that service is back with the money.
+    """
+    if available(account) <= Money.zero(account.currency):
+        return False
+    lifted = lift(account.id, Reason.BALANCE, now)
+    if lifted:
+        defer("notifications.mail_service_restored", account_id=account.id, at=now.isoformat())
+    return lifted
+
+
+def smallest_sufficient(account: Account, minimum: Money) -> Money:
+    """The smallest payment that lifts a suspension for `balance`: available becomes > 0, at least `minimum`.
+
+    Rounded up to the gateway's step, so that it can be charged as it stands.
+    """
+    step = currency_of(account.currency).step_micros
+    short = -available(account).micros
+    # One step more than a whole number of steps that only reaches zero.
+    needed = Money((short // step + 1) * step, account.currency) if short >= 0 else minimum
+    return max(needed, minimum)

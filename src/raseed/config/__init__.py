@@ -1,0 +1,1 @@
+"""Settings, URLs and WSGI: the one place that knows every room."""

@@ -1,0 +1,160 @@
+"""What the environment says, read once and checked at the start.
+
+In production nothing has a default that matters: what is missing or unsafe is named, all of it at once, and the
+process ends with exit code 1. The demo and the tests fill in what their own supervisor has just made.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRET_LENGTH_MIN = 40
+PROJECT_DIR = Path(__file__).resolve().parents[3]
+
+
+class Mode(StrEnum):
+    """Where this installation stands. Only production refuses unsafe settings."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+    TEST = "test"
+
+
+_STAND_INS: dict[str, str] = {
+    "DATABASE_URL": "postgresql://raseed_app@127.0.0.1:1/raseed",
+    "SECRET_KEY": "not-a-secret-this-installation-holds-no-real-money",
+    "PUBLIC_URL": "http://localhost:8000",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+    "SMTP_URL": "smtp://127.0.0.1:1",
+    "GATEWAY": "sandbox",
+    "SANDBOX_URL": "http://127.0.0.1:1",
+    "SANDBOX_SECRET_KEY": "sandbox-secret-key-for-demo-and-tests-only",
+    "SANDBOX_WEBHOOK_SECRET": "sandbox-webhook-secret-for-demo-and-tests-only",
+}
+
+
+class Environment(BaseSettings):
+    """Every setting, by the name of its environment variable (docs/operators/configure.md explains each)."""
+
+    model_config = SettingsConfigDict(extra="ignore", env_prefix="", case_sensitive=False)
+
+    raseed_env: Mode = Mode.PRODUCTION
+    database_url: str
+    database_owner_url: str = ""
+    database_pool_max: Annotated[int, Field(ge=1, le=100)] = 12
+    secret_key: str
+    public_url: str
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode]
+    smtp_url: str
+    gateway: str
+    gateway_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
+    sandbox_url: str = ""
+    sandbox_public_url: str = ""
+    sandbox_secret_key: str = ""
+    sandbox_webhook_secret: str = ""
+    card_page: Annotated[str, Field(pattern="^(redirect|iframe)$")] = "redirect"
+    static_dir: Path = PROJECT_DIR / "build" / "static"
+    fonts_dir: Path = PROJECT_DIR / "build" / "fonts"
+    mailbox_dir: Path | None = None
+    failpoints: str = ""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip() for host in value.split(",") if host.strip())
+        return value
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _readable_database(cls, value: str) -> str:
+        if value:
+            database_settings(value)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
+            raise ValueError(
+                "must be the address of the portal without a path, as https://billing.example.com"
+            )
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> "Environment":
+        if self.raseed_env is not Mode.PRODUCTION:
+            return self
+        unsafe = [
+            (self.failpoints == "1", "FAILPOINTS", "kill points are for tests; unset it"),
+            (
+                len(self.secret_key) < SECRET_LENGTH_MIN,
+                "SECRET_KEY",
+                f"needs at least {SECRET_LENGTH_MIN} characters",
+            ),
+            (self.secret_key in _STAND_INS.values(), "SECRET_KEY", "is the public one of the demo"),
+            (not self.public_url.startswith("https://"), "PUBLIC_URL", "must begin with https://"),
+            ("*" in self.allowed_hosts, "ALLOWED_HOSTS", "must name the hosts, not *"),
+            (not self.allowed_hosts, "ALLOWED_HOSTS", "must name at least one host"),
+            (self.mailbox_dir is not None, "MAILBOX_DIR", "shows everybody's mail; it is for the demo"),
+            (
+                self.gateway == "sandbox",
+                "GATEWAY",
+                "the sandbox bank moves no real money; name a real gateway",
+            ),
+        ]
+        found = [f"{name}: {why}" for is_unsafe, name, why in unsafe if is_unsafe]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    @model_validator(mode="after")
+    def _whole_gateway(self) -> "Environment":
+        if self.gateway != "sandbox":
+            raise ValueError(f"GATEWAY: {self.gateway!r} is not known; this version knows: sandbox")
+        missing = [
+            n for n in ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret") if not getattr(self, n)
+        ]
+        if missing:
+            raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
+        return self
+
+
+def load() -> Environment:
+    """Read the environment, or name every fault on stderr and exit with 1."""
+    mode = os.environ.get("RASEED_ENV", Mode.PRODUCTION)
+    stand_ins: dict[str, Any] = {}
+    if mode in {Mode.DEMO, Mode.TEST}:
+        stand_ins = {name.lower(): value for name, value in _STAND_INS.items() if name not in os.environ}
+    try:
+        return Environment(**stand_ins)
+    except ValidationError as error:
+        print("Raseed cannot start; the settings are not complete and safe:", file=sys.stderr)  # noqa: T201
+        for fault in error.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in fault["loc"]).upper()
+            text = fault["msg"].removeprefix("Value error, ")
+            print(f"  {name + ': ' if name else ''}{text}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """A libpq URL as Django's database settings. Raises ValueError if it is not one or names no role."""
+    try:
+        parts = conninfo_to_dict(url)
+    except Exception as error:
+        raise ValueError("must be a URL like postgresql://role:password@host/database") from error
+    if not parts.get("user") or not parts.get("dbname"):
+        raise ValueError("must name the role and the database: postgresql://role:password@host/database")
+    known = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT", "dbname": "NAME"}
+    settings: dict[str, Any] = {"ENGINE": "raseed.db.backend"}
+    settings |= {django: str(parts.get(libpq) or "") for libpq, django in known.items()}
+    settings["OPTIONS"] = {name: value for name, value in parts.items() if name not in known}
+    return settings

@@ -1,0 +1,199 @@
+"""Django's settings, made from the checked environment (environment.py)."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from raseed.config.environment import PROJECT_DIR, Mode, database_settings, load
+
+ENVIRONMENT = load()
+PRODUCTION = ENVIRONMENT.raseed_env is Mode.PRODUCTION
+
+DEBUG = False
+SECRET_KEY = ENVIRONMENT.secret_key
+ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
+PUBLIC_URL = ENVIRONMENT.public_url
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "procrastinate.contrib.django",
+    "raseed.audit",
+    "raseed.accounts",
+    "raseed.ledger",
+    "raseed.balance",
+    "raseed.payments",
+    "raseed.documents",
+    "raseed.notifications",
+    "raseed.portal",
+    "raseed.backoffice",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "raseed.accounts.middleware.SessionLimits",
+    "raseed.accounts.middleware.ReaderLanguage",
+    "raseed.accounts.middleware.PrivatePages",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "raseed.config.urls"
+WSGI_APPLICATION = "raseed.config.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "raseed.portal.context.frame",
+            ],
+        },
+    },
+]
+
+_app_database = database_settings(ENVIRONMENT.database_url)
+_owner_database = database_settings(ENVIRONMENT.database_owner_url or ENVIRONMENT.database_url)
+if ENVIRONMENT.raseed_env is not Mode.TEST:
+    _app_database["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": ENVIRONMENT.database_pool_max,
+        "timeout": 5,
+    }
+DATABASES = {"default": _app_database, "owner": _owner_database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- people --------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "portal:login"
+LOGIN_REDIRECT_URL = "portal:balance"
+LOGOUT_REDIRECT_URL = "portal:login"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    # PCI DSS 4.0.1, requirement 8.3.6: at least twelve characters.
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Seconds a session may idle and last: OWASP ASVS 5.0, 7.3.1 and 7.3.2.
+SESSION_IDLE_S = {"user": 30 * 60, "staff": 15 * 60}
+SESSION_ABSOLUTE_S = {"user": 12 * 60 * 60, "staff": 8 * 60 * 60}
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+if PRODUCTION:
+    # Browsers drop Secure and __Host- cookies that come over plain HTTP, which is all that the demo speaks.
+    SESSION_COOKIE_NAME = "__Host-session"
+    CSRF_COOKIE_NAME = "__Host-csrf"
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# -- gateways ------------------------------------------------------------------------------------------------
+GATEWAY = ENVIRONMENT.gateway
+GATEWAY_TIMEOUT_S = ENVIRONMENT.gateway_timeout_s
+CARD_PAGE = ENVIRONMENT.card_page
+SANDBOX_URL = ENVIRONMENT.sandbox_url
+SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key
+SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
+_bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
+# The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
+BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-src": [SELF, BANK_ORIGIN],
+        "form-action": [SELF, BANK_ORIGIN],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+    },
+}
+
+# -- mail ----------------------------------------------------------------------------------------------------
+_smtp = urlsplit(ENVIRONMENT.smtp_url)
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = _smtp.hostname or "localhost"
+EMAIL_PORT = _smtp.port or (465 if _smtp.scheme == "smtps" else 587)
+EMAIL_HOST_USER = _smtp.username or ""
+EMAIL_HOST_PASSWORD = _smtp.password or ""
+EMAIL_USE_SSL = _smtp.scheme == "smtps"
+EMAIL_USE_TLS = _smtp.scheme == "smtp+starttls"
+EMAIL_TIMEOUT = 10
+MAILBOX_DIR = ENVIRONMENT.mailbox_dir
+
+# -- language and time ---------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ar", _("Arabic"))]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LOCALE_PATHS = [PROJECT_DIR / "src" / "raseed" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# -- files ---------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ENVIRONMENT.static_dir]
+STATIC_ROOT = ENVIRONMENT.static_dir.parent / "collected"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if ENVIRONMENT.raseed_env is not Mode.TEST
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = ENVIRONMENT.raseed_env is Mode.TEST
+FONTS_DIR = ENVIRONMENT.fonts_dir
+
+# -- jobs ----------------------------------------------------------------------------------------------------
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
+PROCRASTINATE_IMPORT_PATHS = ["raseed.jobs"]
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"httpx": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+}

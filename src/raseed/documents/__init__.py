@@ -1,0 +1,1 @@
+"""Papers: numbered without a gap, issued from frozen copies, rendered once."""

@@ -1,0 +1,1 @@
+"""Mail to the account's people: kept first, sent by a job, once."""

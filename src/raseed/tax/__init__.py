@@ -1,0 +1,1 @@
+"""Tax: when it falls and how much. Pure arithmetic over the operator's tax profile."""
