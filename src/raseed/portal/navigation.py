@@ -1,0 +1,103 @@
+"""Where the portal can be gone to: the side menu, the crumbs, the tabs of Billing and the menu under the person's name.
+
+One table of places. What is shown of it is what exists and what the person may open; a place that is not built yet, or
+is not for a role, leaves no trace. Nothing here decides who may do what: it asks the function it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from raseed.portal.pages import Link, Text
+
+MayOpen = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page or a group of pages. ``route`` is empty for a group; ``covers`` are routes that belong to this place."""
+
+    label: Text
+    route: str = ""
+    icon: str = ""
+    covers: tuple[str, ...] = ()
+    children: tuple[Place, ...] = ()
+
+
+BILLING_TABS: Final = (
+    Place(_("Balance Details"), "portal:balance", covers=("portal:pay", "portal:payment")),
+    Place(_("Billing Details"), "portal:details"),
+    Place(_("Invoices & Payments"), "portal:invoices"),
+    Place(_("Statement of Account"), "portal:statement"),
+)
+
+BILLING: Final = Place(
+    _("Billing"),
+    "portal:balance",
+    covers=tuple(route for tab in BILLING_TABS for route in (tab.route, *tab.covers)),
+)
+
+SIDE: Final = (
+    Place(_("Home"), "portal:home", "house"),
+    Place(_("Users"), "portal:users", "people"),
+    Place(
+        _("Settings"),
+        icon="gear",
+        children=(Place(_("Account Settings"), children=(Place(_("General"), "portal:general"), BILLING)),),
+    ),
+    Place(_("Help"), "portal:help_pay_now", "question-circle", covers=("portal:help_pay_now_faq",)),
+    Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
+)
+
+STAFF_SIDE: Final = (
+    Place(
+        _("Accounts"),
+        "backoffice:accounts",
+        "people",
+        covers=("backoffice:account", "backoffice:account_new"),
+    ),
+    Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
+)
+
+PERSON: Final = (Place(_("Billing and Payments"), "portal:balance", "wallet2"),)
+
+
+def address(route: str) -> str:
+    """Give the address of a route, or nothing when no such page exists."""
+    try:
+        return reverse(route)
+    except NoReverseMatch:
+        return ""
+
+
+def links(places: tuple[Place, ...], here: str, may_open: MayOpen) -> tuple[Link, ...]:
+    """Turn places into links: those that exist and may be opened; a group only with something left in it."""
+    shown = []
+    for place in places:
+        children = links(place.children, here, may_open)
+        url = address(place.route) if place.route and may_open(place.route) else ""
+        if url or children:
+            current = here == place.route or here in place.covers
+            shown.append(Link(place.label, url, place.icon, current, children))
+    return tuple(shown)
+
+
+def tabs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
+    """Give the tabs of Billing on the pages of Billing, else none."""
+    return links(BILLING_TABS, here, may_open) if here in BILLING.covers else ()
+
+
+def crumbs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
+    """Say where the page stands: Settings, Account Settings, Billing. Empty where the menu says it all."""
+    if here not in BILLING.covers:
+        return ()
+    return (
+        Link(_("Settings"), ""),
+        Link(_("Account Settings"), ""),
+        Link(_("Billing"), address("portal:balance") if may_open("portal:balance") else "", current=True),
+    )

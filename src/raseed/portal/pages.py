@@ -1,0 +1,236 @@
+"""What the templates are given: plain frozen records, filled by the views.
+
+A template reads these and nothing else, so that a page shows the same thing to whoever builds it. Nothing here may
+read the database, decide what somebody may do, or compute an amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.utils.functional import Promise
+
+from raseed.money import Money
+
+Text = str | Promise
+
+PAYING_STATES: Final = frozenset({"created", "submitted", "action_required"})
+FINAL_STATES: Final = frozenset({"succeeded", "failed", "canceled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place to go: one entry of a menu, a crumb, a tab."""
+
+    label: Text
+    url: str
+    icon: str = ""
+    current: bool = False
+    children: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """A sentence over the page that stays until its cause is gone. ``tone`` is danger, warning or info."""
+
+    tone: str
+    text: Text
+    action: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds every page. ``person`` is empty for somebody who is not signed in."""
+
+    theme: str = "auto"
+    person: str = ""
+    email: str = ""
+    organization: str = ""
+    menu: tuple[Link, ...] = ()
+    crumbs: tuple[Link, ...] = ()
+    tabs: tuple[Link, ...] = ()
+    person_menu: tuple[Link, ...] = ()
+    here: str = "/"
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the balance's equation; ``sign`` is + or the real minus sign, and the amount has none."""
+
+    label: Text
+    sign: str
+    amount: Money
+    note: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionLine:
+    """Why and since when the service is stopped. ``reason`` is balance, staff or dispute."""
+
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePage:
+    """Balance Details. ``smallest_payment`` is set while a suspension for the balance can be paid away."""
+
+    available: Money
+    terms: tuple[Term, ...]
+    as_of: datetime
+    postpaid: bool = False
+    credit_limit: Money | None = None
+    suspensions: tuple[SuspensionLine, ...] = ()
+    smallest_payment: Money | None = None
+    support_contact: str = ""
+    may_pay: bool = False
+    payments_open: tuple[PaymentStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CardLine:
+    """A saved card as it may be shown: never more than brand, last four and expiry."""
+
+    id: UUID
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a payment would do. ``tax`` and ``tax_rate`` (text, "15 %") only where tax falls on the top-up."""
+
+    added: Money
+    charged: Money
+    tax: Money | None = None
+    tax_rate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """A payment of this account that is not final while another one is asked for. ``age_s`` in seconds."""
+
+    id: UUID
+    credit: Money
+    age_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayPage:
+    """The Pay Now form as it is drawn. ``client_key`` is minted at the first drawing and kept when drawn again.
+
+    ``amount_text`` is what the person typed, unread. ``method`` is a saved card's id or "new". ``errors`` maps a field
+    (amount, method, or "form" for the whole) to its sentence. ``confirm`` is the payment to be confirmed beside.
+    """
+
+    client_key: UUID
+    currency: str
+    example: str
+    balance: Money
+    minimum: Money
+    maximum: Money
+    presets: tuple[Money, ...]
+    cards: tuple[CardLine, ...]
+    amount_text: str = ""
+    method: str = "new"
+    save_card: bool = False
+    summary: Summary | None = None
+    errors: dict[str, Text] = field(default_factory=dict)
+    confirm: InProgress | None = None
+    smallest_payment: Money | None = None
+    unavailable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """One payment, as the person who waits for it sees it.
+
+    ``state`` is a state of payments.states. ``balance`` is the available balance now. ``reason`` is the sentence of a
+    decline. ``action_url`` is the bank's page that waits for the person, ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once nothing more will change;
+    ``seen`` says what the page shows, so that an unchanged answer need not be sent again.
+    """
+
+    id: UUID
+    state: str
+    credit: Money
+    charged: Money
+    method: str
+    created_at: datetime
+    balance: Money
+    tax: Money | None = None
+    reason: Text = ""
+    retry_other_card: bool = False
+    action_url: str = ""
+    case: str = ""
+    mailed_to: tuple[str, ...] = ()
+    voucher_number: str = ""
+    service_restored: bool = False
+    poll_s: int = 0
+    seen: str = ""
+
+    @property
+    def is_paying(self) -> bool:
+        """Whether the person should wait and not pay again."""
+        return self.state in PAYING_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """A line of the Payments tab. ``voucher_number`` is empty until the voucher is issued."""
+
+    id: UUID
+    at: datetime
+    method: str
+    amount: Money
+    state: str
+    voucher_number: str = ""
+    mail_bounced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsPage:
+    """The Payments tab: the filter as typed, its errors, one page of rows and where the next one begins."""
+
+    rows: tuple[PaymentRow, ...]
+    date_from: str = ""
+    date_to: str = ""
+    state: str = ""
+    states: tuple[tuple[str, Text], ...] = ()
+    errors: dict[str, Text] = field(default_factory=dict)
+    next_url: str = ""
+    total: Money | None = None
+    may_pay: bool = False
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether an empty list may be the filter's doing."""
+        return bool(self.date_from or self.date_to or self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class MailLine:
+    """A mail in the demo mailbox's list."""
+
+    key: str
+    at: datetime
+    sender: str
+    recipients: str
+    subject: str
+    attachments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MailPage:
+    """One mail of the demo mailbox. ``attachments`` are (index, file name, size in bytes)."""
+
+    line: MailLine
+    text: str
+    has_html: bool
+    attachments: tuple[tuple[int, str, int], ...] = ()

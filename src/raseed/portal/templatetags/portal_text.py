@@ -1,0 +1,111 @@
+"""How the pages write amounts, times, states and icons.
+
+Amounts keep their own direction in Arabic text; times carry the exact moment and its zone. Nothing here may compute
+an amount, and nothing marks text of a person as safe.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from raseed.money import Money, format_amount, format_money
+
+register = template.Library()
+
+# Unicode isolates: what stands between them cannot turn round in right-to-left text (a minus sign, a card number).
+ISOLATE: Final = "\u2066"
+POP: Final = "\u2069"
+
+# state of a payment -> (what people call it, tone, icon)
+STATE_LOOKS: Final[dict[str, tuple[str | Promise, str, str]]] = {
+    "created": (_("Started"), "info", "hourglass-split"),
+    "submitted": (_("Being confirmed"), "info", "hourglass-split"),
+    "action_required": (_("Waiting for you at the bank"), "warning", "shield-check"),
+    "review": (_("Under review"), "warning", "search"),
+    "failed": (_("Not charged"), "danger", "x-circle-fill"),
+    "canceled": (_("Canceled"), "muted", "slash-circle"),
+    "succeeded": (_("Paid"), "success", "check-circle-fill"),
+}
+
+
+def isolated(text: str) -> str:
+    """Put ``text`` between isolates, for amounts, phone numbers and ids within a sentence."""
+    return f"{ISOLATE}{text}{POP}"
+
+
+@register.filter
+def money(amount: Money) -> SafeString:
+    """Write an amount with its code, kept left to right: ``1,284.50 USD``."""
+    return format_html('<span class="amount" dir="ltr">{}</span>', isolated(format_money(amount)))
+
+
+@register.filter
+def figure(amount: Money) -> SafeString:
+    """Write an amount without its code, for columns whose head names it."""
+    return format_html('<span class="amount" dir="ltr">{}</span>', isolated(format_amount(amount)))
+
+
+@register.filter
+def plain_money(amount: Money) -> str:
+    """Write an amount with its code as text, for attributes and the inside of sentences."""
+    return isolated(format_money(amount))
+
+
+@register.filter
+def field_amount(amount: Money) -> str:
+    """Write an amount as a person would type it: no separators, no code."""
+    return format_amount(amount).replace(",", "")
+
+
+@register.filter
+def isolate(text: object) -> str:
+    """Keep an id, a phone number or a card number from turning round in Arabic."""
+    return isolated(str(text))
+
+
+@register.filter
+def when(moment: datetime) -> SafeString:
+    """Write a moment in the reader's time zone, with the zone beside it and UTC behind it."""
+    local = timezone.localtime(moment)
+    offset = local.strftime("%z")
+    zone = "GMT" if offset in {"+0000", ""} else f"GMT{offset[:3]}:{offset[3:]}".removesuffix(":00")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        f"{moment:%Y-%m-%d %H:%M:%S} UTC",
+        f"{date_format(local, 'j N Y, H:i')} {isolated(zone)}",
+    )
+
+
+@register.filter
+def state_label(state: str) -> str | Promise:
+    """Name a payment's state for people."""
+    return STATE_LOOKS[state][0]
+
+
+@register.simple_tag
+def state_badge(state: str) -> SafeString:
+    """Draw a payment's state: colour, icon and word, so that none of them is needed alone."""
+    label, tone, name = STATE_LOOKS[state]
+    return format_html('<span class="badge-state tone-{}">{}{}</span>', tone, icon(name), label)
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """Draw an icon of the sprite. It is decoration: the words beside it carry the meaning."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        css,
+        static("vendor/icons/icons.svg"),
+        name,
+    )
