@@ -29,6 +29,10 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
+
+from raseed.errors import RaseedError
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -171,7 +175,11 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The gateway refused the request itself; nothing was charged. A mistake of ours. `reason` is for the log."""
+    """The gateway refused this request itself and did nothing with it: a mistake of ours, `reason` is for the log.
+
+    Only `charge` answers so. It says nothing of an earlier request with the same key: after an Unknown, a Refused
+    re-send is no proof that nothing was charged.
+    """
 
     reason: str
 
@@ -222,12 +230,20 @@ class WebhookEvent:
     payment_id: UUID | None
 
 
-class ForgedWebhook(Exception):  # noqa: N818 - named for what it is
+class ForgedWebhook(RaseedError):
     """The letter is not from the gateway, is stale, or was changed on its way. Store nothing; answer 400."""
 
+    code = "forged_webhook"
+    status = 400
+    message = _("The signature of this message is not valid.")
 
-class GatewayUnavailable(Exception):  # noqa: N818 - named for what it is
+
+class GatewayUnavailable(RaseedError):
     """The gateway gave no usable answer to a verb that moves no money: safe to ask again later."""
+
+    code = "gateway_unavailable"
+    status = 503
+    message = _("The card service does not answer at the moment. Please try again in a few minutes.")
 
 
 class Gateway(Protocol):

@@ -1,0 +1,33 @@
+"""Which gateways this installation has, by name, from its settings. Secrets stay inside the adapters."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from raseed.gateways.port import Gateway
+from raseed.gateways.sandbox import NAME as SANDBOX
+from raseed.gateways.sandbox import SandboxGateway
+
+
+class UnknownGateway(LookupError):
+    """No gateway of this name is configured."""
+
+
+def gateway(name: str) -> Gateway:
+    """The gateway of this name, one per process for given settings; raises UnknownGateway."""
+    if name != SANDBOX:
+        raise UnknownGateway(f"no gateway is called {name!r}; configured: {SANDBOX}")
+    return _sandbox(
+        settings.SANDBOX_URL,
+        settings.SANDBOX_SECRET_KEY,
+        settings.SANDBOX_WEBHOOK_SECRET,
+        settings.GATEWAY_TIMEOUT_S,
+    )
+
+
+@cache
+def _sandbox(url: str, secret_key: str, webhook_secret: str, timeout_s: float) -> SandboxGateway:
+    # Keyed by the settings, so that a test that points elsewhere gets a client of its own.
+    return SandboxGateway(url=url, secret_key=secret_key, webhook_secret=webhook_secret, timeout_s=timeout_s)

@@ -1,0 +1,307 @@
+"""The port over the sandbox bank's HTTP protocol. The only module that imports httpx.
+
+It sends each request once. Whatever it cannot read is `Unknown`; it never guesses that money did not move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+
+from raseed.db.transactions import assert_no_transaction
+from raseed.gateways.port import (
+    ActionRequired,
+    Busy,
+    Canceled,
+    Card,
+    Charge,
+    DeclineCode,
+    Declined,
+    ForgedWebhook,
+    GatewayUnavailable,
+    Movement,
+    MovementKind,
+    NotFound,
+    Outcome,
+    Page,
+    Pending,
+    Refused,
+    SavedReference,
+    Succeeded,
+    Unknown,
+    WebhookEvent,
+)
+
+NAME = "sandbox"
+SIGNATURE_HEADER = "sandbox-signature"
+WEBHOOK_TOLERANCE_S = 300
+_BUSY_S = 5
+_BUSY_S_MAX = 300
+_CONNECT_TIMEOUT_S = 3.0
+_CONNECTIONS_MAX = 50
+
+_DECLINES: Mapping[str, DeclineCode] = {
+    "insufficient_funds": DeclineCode.INSUFFICIENT_FUNDS,
+    "expired_card": DeclineCode.EXPIRED_CARD,
+    "incorrect_cvc": DeclineCode.INCORRECT_DETAILS,
+    "card_velocity_exceeded": DeclineCode.LIMIT_EXCEEDED,
+    "authentication_failed": DeclineCode.AUTHENTICATION_FAILED,
+}
+
+
+class SandboxGateway:
+    """One shared client; safe to use from many threads. Times are in seconds.
+
+    `timeout_s` bounds each wait for the bank: for a byte, not for the whole answer.
+    """
+
+    def __init__(self, *, url: str, secret_key: str, webhook_secret: str, timeout_s: float) -> None:
+        """Raises ValueError for an empty secret: with one, everybody could sign."""
+        if not secret_key:
+            raise ValueError("SANDBOX_SECRET_KEY is empty")
+        if not webhook_secret:
+            raise ValueError("SANDBOX_WEBHOOK_SECRET is empty")
+        self._webhook_secret = webhook_secret.encode()
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {secret_key}"},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
+            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
+            transport=httpx.HTTPTransport(
+                retries=0, limits=httpx.Limits(max_connections=_CONNECTIONS_MAX), trust_env=False
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    @property
+    def name(self) -> str:
+        """The key under which references of this gateway are unique."""
+        return NAME
+
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
+    def charge(self, charge: Charge) -> Outcome:
+        """Ask for money once, with the charge's key. A timeout here is the one that must be asked about."""
+        body = {
+            "reference": str(charge.payment_id),
+            "customer": str(charge.account_id),
+            "amount": charge.amount_minor,
+            "currency": charge.currency,
+            "description": charge.description,
+            "return_url": charge.return_url,
+            "language": charge.customer_language,
+            "save_card": charge.save_card,
+            "unattended": charge.unattended,
+            "saved_reference": charge.saved_reference,
+        }
+        headers = {"Idempotency-Key": charge.idempotency_key}
+        response = self._send("POST", "/v1/payments", json=body, headers=headers)
+        if isinstance(response, Unknown):
+            return response
+        return Refused(_described(response)) if _refusal(response) else _outcome(response)
+
+    def fetch(self, gateway_ref: str) -> Outcome:
+        """The payment's state now, by the bank's reference."""
+        return self._ask("GET", f"/v1/payments/{quote(gateway_ref, safe='')}")
+
+    def find_by_reference(self, payment_id: UUID) -> Outcome:
+        """The payment's state now, by our reference."""
+        return self._ask("GET", "/v1/payments", params={"reference": str(payment_id)})
+
+    def cancel(self, gateway_ref: str) -> Outcome:
+        """Cancel, or learn what happened first."""
+        return self._ask("POST", f"/v1/payments/{quote(gateway_ref, safe='')}/cancel")
+
+    def forget_card(self, reference: str) -> None:
+        """Delete a saved card at the bank; raises GatewayUnavailable."""
+        response = self._send("DELETE", f"/v1/cards/{quote(reference, safe='')}")
+        if isinstance(response, Unknown):
+            raise GatewayUnavailable(response.reason)
+        if response.status_code not in {200, 404}:
+            raise GatewayUnavailable(_described(response))
+
+    def list_since(self, cursor: str, limit: int) -> Page:
+        """The bank's book after `cursor`; raises GatewayUnavailable."""
+        response = self._send("GET", "/v1/book", params={"after": cursor, "limit": str(limit)})
+        if isinstance(response, Unknown):
+            raise GatewayUnavailable(response.reason)
+        if response.status_code != 200:
+            raise GatewayUnavailable(_described(response))
+        try:
+            body = response.json()
+            movements = tuple(_movement(entry) for entry in body["entries"])
+            return Page(movements, next_cursor=_text(body["next"]), more=_switch(body["more"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GatewayUnavailable(f"the bank's book cannot be read: {error!r}") from error
+
+    def parse_webhook(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> WebhookEvent:
+        """Verify the signature over the raw bytes, then its age, then read; raises ForgedWebhook."""
+        timestamp = self._verified_timestamp(raw, headers)
+        if abs(now.timestamp() - timestamp) > WEBHOOK_TOLERANCE_S:
+            raise ForgedWebhook(f"signed {now.timestamp() - timestamp:.0f} s ago")
+        try:
+            body = json.loads(raw)
+            thing = body["object"]
+            payment_ref = thing["payment"] if thing["object"] == "refund" else thing["id"]
+            return WebhookEvent(
+                event_id=_text(body["id"]),
+                kind=_text(body["type"]),
+                gateway_ref=_text(payment_ref),
+                payment_id=_our_reference(thing["reference"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ForgedWebhook(f"signed, but not an event: {error!r}") from error
+
+    def _verified_timestamp(self, raw: bytes, headers: Mapping[str, str]) -> int:
+        given = next((value for name, value in headers.items() if name.lower() == SIGNATURE_HEADER), "")
+        match = re.fullmatch(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", given, re.ASCII)
+        if match is None:
+            raise ForgedWebhook("no readable signature")
+        right = hmac.new(self._webhook_secret, match[1].encode() + b"." + raw, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(right, match[2]):
+            raise ForgedWebhook("the signature is not the bank's")
+        return int(match[1])
+
+    def _ask(self, method: str, path: str, **request: Any) -> Outcome:
+        response = self._send(method, path, **request)
+        return response if isinstance(response, Unknown) else _outcome(response)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response | Unknown:
+        assert_no_transaction()
+        try:
+            return self._client.request(method, path, **request)
+        except httpx.HTTPError as error:
+            return Unknown(f"{method} {path}: {error!r}")
+
+
+def _outcome(response: httpx.Response) -> Outcome:
+    """Read one answer; what is neither a payment nor a plain "no" or "later" is Unknown."""
+    status = response.status_code
+    if status in {200, 402}:
+        try:
+            return _payment_outcome(response.json())
+        except (ValueError, KeyError, TypeError) as error:
+            return Unknown(f"HTTP {status} that cannot be read: {error!r}")
+    if status == 429:
+        return Busy(_retry_after_s(response))
+    return {404: NotFound(), 409: Pending(None)}.get(status, Unknown(_described(response)))
+
+
+def _refusal(response: httpx.Response) -> bool:
+    """Whether the bank did nothing with a request to charge because the request itself is wrong.
+
+    Not so where the bank holds something under this key or reference already: that may have been charged.
+    """
+    wrong = 400 <= response.status_code < 500 and response.status_code not in {402, 408, 409, 429}
+    return wrong and _error_type(response) not in {"reference_in_use", "key_reused"}
+
+
+def _payment_outcome(body: Mapping[str, Any]) -> Outcome:
+    ref, state = _text(body["id"]), body["state"]
+    if state == "succeeded":
+        return Succeeded(
+            gateway_ref=ref,
+            captured_minor=_whole(body["captured_amount"]),
+            captured_currency=_text(body["captured_currency"]),
+            payment_id=_our_reference(body["reference"]),
+            card=_card(body["card"]),
+            saved=_saved(body["saved"]),
+        )
+    if state == "requires_action":
+        return ActionRequired(ref, _text(body["url"]))
+    if state == "failed":
+        code = _DECLINES.get(_text(body["decline_code"]), DeclineCode.GENERIC)
+        return Declined(ref, code, retryable=_switch(body["retryable"]), card=_card(body["card"]))
+    if state == "canceled":
+        return Canceled(ref)
+    if state == "processing":
+        return Pending(ref)
+    return Unknown(f"a state that we do not know: {state!r}")
+
+
+def _card(body: Mapping[str, Any] | None) -> Card | None:
+    if body is None:
+        return None
+    return Card(
+        brand=_text(body["brand"]),
+        last4=_text(body["last4"]),
+        exp_month=_whole(body["exp_month"]),
+        exp_year=_whole(body["exp_year"]),
+        fingerprint=_text(body["fingerprint"]),
+    )
+
+
+def _saved(body: Mapping[str, Any] | None) -> SavedReference | None:
+    card = None if body is None else _card(body["card"])
+    if body is None or card is None:
+        return None
+    return SavedReference(_text(body["reference"]), card, _switch(body["chargeable_unattended"]))
+
+
+def _movement(entry: Mapping[str, Any]) -> Movement:
+    at = datetime.fromisoformat(_text(entry["at"]))
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return Movement(
+        cursor=_text(entry["cursor"]),
+        kind=MovementKind(entry["kind"]),
+        gateway_ref=_text(entry["payment"]),
+        payment_id=_our_reference(entry["reference"]),
+        amount_minor=_whole(entry["amount"]),
+        currency=_text(entry["currency"]),
+        at=at,
+    )
+
+
+def _our_reference(value: object) -> UUID | None:
+    """Our payment id as the bank holds it; None for a reference that cannot be ours."""
+    try:
+        return UUID(_text(value))
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise TypeError(f"a whole number above zero was expected, not {value!r}")
+    return value
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false was expected, not {type(value).__name__}")
+    return value
+
+
+def _retry_after_s(response: httpx.Response) -> int:
+    text = response.headers.get("Retry-After", "")
+    return min(int(text), _BUSY_S_MAX) if re.fullmatch(r"[0-9]{1,6}", text) else _BUSY_S
+
+
+def _error_type(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"]["type"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _described(response: httpx.Response) -> str:
+    return f"HTTP {response.status_code}: {response.text[:200]}"

@@ -1,0 +1,108 @@
+"""The merchant's door: JSON under /v1/, bearer key, Idempotency-Key on every POST that moves money."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+
+from aiohttp import web
+
+from raseed.sandbox import wire
+from raseed.sandbox.doors import BANK, SETTINGS, json_response, let_out, payment_of
+
+_LIST_MAX = 1000
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/v1/payments")
+async def create_payment(request: web.Request) -> web.Response:
+    """Open a payment, charged at once where a saved card is named."""
+    now = time.time()
+    key = _idempotency_key(request)
+    body = wire.parse_object(await request.read())
+    order = wire.parse_order(body, request.app[SETTINGS].return_origins, now)
+    turn = request.app[BANK].create(order, key, _fingerprint(request, body), now)
+    return await let_out(request, turn, json_response(turn.answer.body, turn.answer.status))
+
+
+@routes.get("/v1/payments/{ref}")
+async def fetch_payment(request: web.Request) -> web.Response:
+    """A payment by the bank's reference. One that is opening late is not known yet."""
+    payment = payment_of(request)
+    if payment.hidden and payment.state == "requires_action":
+        raise wire.ApiError(404, "not_found", "no such payment")
+    return json_response(request.app[BANK].render(payment))
+
+
+@routes.get("/v1/payments")
+async def find_payment(request: web.Request) -> web.Response:
+    """A payment by the merchant's reference."""
+    bank = request.app[BANK]
+    payment = bank.store.payment_by_reference(request.query.get("reference", ""))
+    if payment is None:
+        raise wire.ApiError(404, "not_found", "no payment with this reference")
+    return json_response(bank.render(payment))
+
+
+@routes.post("/v1/payments/{ref}/cancel")
+async def cancel_payment(request: web.Request) -> web.Response:
+    """Cancel, or learn that it is too late."""
+    turn = request.app[BANK].cancel(payment_of(request), time.time())
+    return await let_out(request, turn, json_response(turn.answer.body, turn.answer.status))
+
+
+@routes.post("/v1/refunds")
+async def create_refund(request: web.Request) -> web.Response:
+    """Give money back: pending at first, then succeeded, with a webhook."""
+    key = _idempotency_key(request)
+    body = wire.parse_object(await request.read())
+    answer = request.app[BANK].refund(wire.parse_refund(body), key, _fingerprint(request, body), time.time())
+    return json_response(answer.body, answer.status)
+
+
+@routes.delete("/v1/cards/{ref}")
+async def forget_card(request: web.Request) -> web.Response:
+    """Delete a saved card."""
+    if not request.app[BANK].forget_card(request.match_info["ref"]):
+        raise wire.ApiError(404, "no_such_card", "no such saved card")
+    return json_response(json.dumps({"id": request.match_info["ref"], "deleted": True}))
+
+
+@routes.get("/v1/book")
+async def list_book(request: web.Request) -> web.Response:
+    """Everything the bank did after a cursor, oldest first."""
+    after, limit = _count(request, "after", 0), _count(request, "limit", 100)
+    if not 1 <= limit <= _LIST_MAX:
+        raise wire.ApiError(400, "invalid_request", f"limit must be 1 to {_LIST_MAX}", "limit")
+    entries = request.app[BANK].store.book(after, limit + 1)
+    page = entries[:limit]
+    last = page[-1].cursor if page else after
+    body = {
+        "entries": [wire.entry_json(one) for one in page],
+        "next": str(last),
+        "more": len(entries) > limit,
+    }
+    return json_response(json.dumps(body))
+
+
+def _idempotency_key(request: web.Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise wire.ApiError(400, "invalid_request", "Idempotency-Key must be 1 to 255 visible characters")
+    return key
+
+
+def _fingerprint(request: web.Request, body: dict[str, object]) -> str:
+    # Of the parsed body: another order of the fields is the same request.
+    canonical = json.dumps([request.path, body], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _count(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, "") or str(default)
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise wire.ApiError(400, "invalid_request", f"{name} must be a whole number", name)
+    return int(text)

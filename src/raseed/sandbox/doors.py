@@ -1,0 +1,89 @@
+"""What the bank's three doors (API, pages, admin) share: who is inside, and how an answer leaves on a bad day."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from raseed.sandbox.bank import Bank, Turn
+from raseed.sandbox.courier import Courier
+from raseed.sandbox.faults import Transport
+from raseed.sandbox.settings import SandboxSettings
+from raseed.sandbox.store import Payment
+from raseed.sandbox.wire import ApiError
+
+BANK = web.AppKey("BANK", Bank)
+COURIER = web.AppKey("COURIER", Courier)
+SETTINGS = web.AppKey("SETTINGS", SandboxSettings)
+CLOSING = web.AppKey("CLOSING", asyncio.Event)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_STRANGER = ApiError(401, "unauthorized", "the bearer key is missing or wrong")
+
+
+@web.middleware
+async def speak_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Guard the merchant's doors with the bearer key and turn refusals into JSON."""
+    if not request.path.startswith(("/v1/", "/admin/")):
+        return await handler(request)
+    given = request.headers.get("Authorization", "").encode()
+    if not hmac.compare_digest(given, f"Bearer {request.app[SETTINGS].secret_key}".encode()):
+        return json_response(_STRANGER.body(), _STRANGER.status)
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return json_response(error.body(), error.status)
+
+
+def json_response(body: str, status: int = 200) -> web.Response:
+    """JSON text as a response that nobody keeps."""
+    return web.Response(
+        text=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def payment_of(request: web.Request) -> Payment:
+    """The payment that the path names; raises ApiError 404."""
+    payment = request.app[BANK].store.payment(request.match_info["ref"])
+    if payment is None:
+        raise ApiError(404, "not_found", "no such payment")
+    return payment
+
+
+async def let_out(request: web.Request, turn: Turn, response: web.Response) -> web.Response:
+    """Send the response the way the weather wants: at once, after its webhook, never, or as a reset."""
+    courier = request.app[COURIER]
+    if turn.transport is Transport.AFTER_WEBHOOK:
+        for event_id in turn.events:
+            await courier.deliver_now(event_id)
+    courier.wake()
+    if turn.transport is Transport.HANG:
+        await _silence(request)
+    if turn.transport in {Transport.HANG, Transport.RESET}:
+        _reset(request)
+    return response
+
+
+async def _silence(request: web.Request) -> None:
+    try:
+        await asyncio.wait_for(request.app[CLOSING].wait(), request.app[SETTINGS].hang_s)
+    except TimeoutError:
+        return
+
+
+def _reset(request: web.Request) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        # Linger 0 turns the close into a TCP RST: the peer sees "connection reset", not an orderly end.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()

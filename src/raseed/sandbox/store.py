@@ -1,0 +1,352 @@
+"""The bank's memory: one SQLite file that survives `kill -9`, and the only module that speaks SQL here.
+
+`book` is append-only, by triggers too. Current state (payments, keys, letters to send) stands beside it and is
+written in the same transaction, before any answer leaves. It must never hold a card number.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS payments (
+    ref TEXT PRIMARY KEY, reference TEXT NOT NULL, customer TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL, description TEXT NOT NULL, return_url TEXT NOT NULL, language TEXT NOT NULL,
+    save_card INTEGER NOT NULL, unattended INTEGER NOT NULL, idempotency_key TEXT NOT NULL, created_at REAL NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('requires_action', 'processing', 'succeeded', 'failed', 'canceled')),
+    step TEXT NOT NULL, profile TEXT NOT NULL, brand TEXT NOT NULL, last4 TEXT NOT NULL, exp_month INTEGER NOT NULL,
+    exp_year INTEGER NOT NULL, fingerprint TEXT NOT NULL, card_ref TEXT NOT NULL, captured_amount INTEGER,
+    captured_currency TEXT, decline_code TEXT NOT NULL, hidden INTEGER NOT NULL, due_at REAL);
+CREATE INDEX IF NOT EXISTS payments_reference ON payments (reference);
+CREATE INDEX IF NOT EXISTS payments_due ON payments (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS book (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, payment TEXT NOT NULL, reference TEXT NOT NULL,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, detail TEXT NOT NULL, at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS book_reference ON book (reference);
+CREATE TRIGGER IF NOT EXISTS book_no_update BEFORE UPDATE ON book BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TRIGGER IF NOT EXISTS book_no_delete BEFORE DELETE ON book BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+CREATE TABLE IF NOT EXISTS keys (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, status INTEGER, body TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS cards (
+    ref TEXT PRIMARY KEY, customer TEXT NOT NULL, profile TEXT NOT NULL, brand TEXT NOT NULL, last4 TEXT NOT NULL,
+    exp_month INTEGER NOT NULL, exp_year INTEGER NOT NULL, fingerprint TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS refunds (
+    ref TEXT PRIMARY KEY, payment TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL,
+    state TEXT NOT NULL, due_at REAL NOT NULL, created_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS letters (
+    event_id TEXT PRIMARY KEY, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at REAL, delivered_at REAL);
+CREATE INDEX IF NOT EXISTS letters_next ON letters (next_at) WHERE next_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS fired (reference TEXT NOT NULL, stage TEXT NOT NULL, PRIMARY KEY (reference, stage));
+CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A row of `payments`. Amounts in minor units, times in Unix seconds; "" where a text is not known."""
+
+    ref: str
+    reference: str
+    customer: str
+    amount: int
+    currency: str
+    description: str
+    return_url: str
+    language: str
+    save_card: bool
+    unattended: bool
+    idempotency_key: str
+    created_at: float
+    state: str
+    step: str
+    profile: str = ""
+    brand: str = ""
+    last4: str = ""
+    exp_month: int = 0
+    exp_year: int = 0
+    fingerprint: str = ""
+    card_ref: str = ""
+    captured_amount: int | None = None
+    captured_currency: str | None = None
+    decline_code: str = ""
+    hidden: bool = False
+    due_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCard:
+    """A row of `cards`: a reference that its customer may be charged by."""
+
+    ref: str
+    customer: str
+    profile: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A row of `refunds`; `state` is pending or succeeded."""
+
+    ref: str
+    payment: str
+    amount: int
+    currency: str
+    state: str
+    due_at: float
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BookEntry:
+    """A line of the book. `detail` is a decline code or a refund's reference."""
+
+    cursor: int
+    kind: str
+    payment: str
+    reference: str
+    amount: int
+    currency: str
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An idempotency key and its answer; `status` None while the first request is still running."""
+
+    key: str
+    fingerprint: str
+    status: int | None
+    body: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A webhook to deliver, or delivered, or given up (`next_at` None and `delivered_at` None)."""
+
+    event_id: str
+    payload: str
+    attempts: int
+    next_at: float | None
+    delivered_at: float | None
+
+
+class Store:
+    """One connection, one thread. Writes must stand inside `transaction()`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; sqlite3.Error where that is not possible."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        # FULL: an answer that left the bank must be in the file even if the machine dies next.
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, on disk when it ends."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- payments
+
+    def add_payment(self, payment: Payment) -> None:
+        """Insert a new payment."""
+        self._insert("payments", payment)
+
+    def change_payment(self, payment: Payment, **changes: Any) -> Payment:
+        """Write the changed columns and give the payment as it is now."""
+        columns = ", ".join(f"{name} = ?" for name in changes)
+        self._db.execute(f"UPDATE payments SET {columns} WHERE ref = ?", (*changes.values(), payment.ref))  # noqa: S608
+        return replace(payment, **changes)
+
+    def payment(self, ref: str) -> Payment | None:
+        """By the bank's reference."""
+        return self._one(Payment, "SELECT * FROM payments WHERE ref = ?", ref)
+
+    def payment_by_reference(self, reference: str) -> Payment | None:
+        """By the merchant's reference, unless still hidden; a charged one before any other, then the latest."""
+        return self._one(
+            Payment,
+            "SELECT * FROM payments WHERE reference = ? AND NOT hidden"
+            " ORDER BY state = 'succeeded' DESC, created_at DESC LIMIT 1",
+            reference,
+        )
+
+    def reference_taken(self, reference: str) -> bool:
+        """Whether any payment, hidden or not, bears this reference."""
+        row = self._db.execute("SELECT 1 FROM payments WHERE reference = ?", (reference,)).fetchone()
+        return row is not None
+
+    def payments_due(self, now: float) -> list[Payment]:
+        """Late ones whose time has come, oldest first."""
+        return self._all(Payment, "SELECT * FROM payments WHERE due_at <= ? ORDER BY due_at", now)
+
+    def payments(self) -> list[Payment]:
+        """Every payment, oldest first."""
+        return self._all(Payment, "SELECT * FROM payments ORDER BY created_at")
+
+    # -- the book
+
+    def write_book(self, kind: str, payment: Payment, amount: int, *, detail: str, at: float) -> None:
+        """Append one line, in the payment's currency."""
+        self._db.execute(
+            "INSERT INTO book (kind, payment, reference, amount, currency, detail, at) VALUES (?,?,?,?,?,?,?)",
+            (kind, payment.ref, payment.reference, amount, payment.currency, detail, at),
+        )
+
+    def book(self, after: int, limit: int) -> list[BookEntry]:
+        """Lines after a cursor, in order; `limit` -1 for all."""
+        return self._all(
+            BookEntry, "SELECT * FROM book WHERE cursor > ? ORDER BY cursor LIMIT ?", after, limit
+        )
+
+    # -- idempotency keys
+
+    def key(self, key: str) -> KeyRecord | None:
+        """What is known of a key."""
+        return self._one(KeyRecord, "SELECT * FROM keys WHERE key = ?", key)
+
+    def put_key(self, record: KeyRecord) -> None:
+        """Remember a key and its answer, or that it is running."""
+        self._db.execute("DELETE FROM keys WHERE key = ?", (record.key,))
+        self._insert("keys", record)
+
+    def prune_keys(self, before: float) -> int:
+        """Forget answered keys that are older; says how many."""
+        return self._db.execute("DELETE FROM keys WHERE at < ? AND status IS NOT NULL", (before,)).rowcount
+
+    # -- cards and refunds
+
+    def add_card(self, card: SavedCard) -> None:
+        """Keep a card for its customer."""
+        self._insert("cards", card)
+
+    def card(self, ref: str) -> SavedCard | None:
+        """A kept card."""
+        return self._one(SavedCard, "SELECT * FROM cards WHERE ref = ?", ref)
+
+    def forget_card(self, ref: str) -> bool:
+        """Delete a kept card; says whether there was one."""
+        return self._db.execute("DELETE FROM cards WHERE ref = ?", (ref,)).rowcount > 0
+
+    def add_refund(self, refund: Refund) -> None:
+        """Insert a new refund."""
+        self._insert("refunds", refund)
+
+    def refunded(self, payment_ref: str) -> int:
+        """Minor units given or being given back of a payment."""
+        row = self._db.execute(
+            "SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE payment = ?", (payment_ref,)
+        )
+        return int(row.fetchone()[0])
+
+    def refunds_due(self, now: float) -> list[Refund]:
+        """Pending ones whose time has come."""
+        return self._all(Refund, "SELECT * FROM refunds WHERE state = 'pending' AND due_at <= ?", now)
+
+    def finish_refund(self, ref: str) -> None:
+        """Move pending to succeeded."""
+        self._db.execute("UPDATE refunds SET state = 'succeeded' WHERE ref = ?", (ref,))
+
+    def refunds(self) -> list[Refund]:
+        """Every refund, oldest first."""
+        return self._all(Refund, "SELECT * FROM refunds ORDER BY created_at")
+
+    # -- letters
+
+    def add_letter(self, letter: Letter) -> None:
+        """Queue a webhook."""
+        self._insert("letters", letter)
+
+    def letter(self, event_id: str) -> Letter | None:
+        """A webhook by its event id."""
+        return self._one(Letter, "SELECT * FROM letters WHERE event_id = ?", event_id)
+
+    def letters_due(self, now: float, limit: int) -> list[Letter]:
+        """Webhooks to send now, oldest first."""
+        return self._all(
+            Letter, "SELECT * FROM letters WHERE next_at <= ? ORDER BY next_at LIMIT ?", now, limit
+        )
+
+    def mark_letter(
+        self, event_id: str, attempts: int, next_at: float | None, delivered_at: float | None
+    ) -> None:
+        """Record an attempt."""
+        self._db.execute(
+            "UPDATE letters SET attempts = ?, next_at = ?, delivered_at = ? WHERE event_id = ?",
+            (attempts, next_at, delivered_at, event_id),
+        )
+
+    def letters(self) -> list[Letter]:
+        """Every webhook, oldest first."""
+        return self._all(Letter, "SELECT * FROM letters ORDER BY rowid")
+
+    # -- the weather
+
+    def has_fired(self, reference: str, stage: str) -> bool:
+        """Whether this reference has had its fault at this stage."""
+        row = self._db.execute("SELECT 1 FROM fired WHERE reference = ? AND stage = ?", (reference, stage))
+        return row.fetchone() is not None
+
+    def mark_fired(self, reference: str, stage: str) -> None:
+        """A fault strikes a reference once per stage, so that asking again can end well."""
+        self._db.execute("INSERT OR IGNORE INTO fired VALUES (?, ?)", (reference, stage))
+
+    def unmark_fired(self, reference: str, stage: str) -> None:
+        """Let a fault strike again."""
+        self._db.execute("DELETE FROM fired WHERE reference = ? AND stage = ?", (reference, stage))
+
+    def control(self, name: str) -> Any:
+        """A setting made by the admin endpoint (JSON), None if there is none."""
+        row = self._db.execute("SELECT value FROM controls WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_control(self, name: str, value: Any) -> None:
+        """Keep a setting; None forgets it."""
+        self._db.execute("DELETE FROM controls WHERE name = ?", (name,))
+        if value is not None:
+            self._db.execute("INSERT INTO controls VALUES (?, ?)", (name, json.dumps(value)))
+
+    def clear_controls(self) -> None:
+        """Forget every setting made by the admin endpoint."""
+        self._db.execute("DELETE FROM controls")
+
+    # -- rows
+
+    def _insert(self, table: str, row: Any) -> None:
+        names = [field.name for field in fields(row)]
+        marks = ", ".join("?" for _ in names)
+        self._db.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - names are our own
+            tuple(getattr(row, name) for name in names),
+        )
+
+    def _one(self, shape: type[Row], sql: str, *args: object) -> Row | None:
+        found = self._all(shape, sql, *args)
+        return found[0] if found else None
+
+    def _all(self, shape: type[Row], sql: str, *args: object) -> list[Row]:
+        return [shape(**dict(row)) for row in self._db.execute(sql, args)]

@@ -1,0 +1,214 @@
+"""The JSON that goes over the wire, in both directions: what is asked is checked field by field, what is told is made here.
+
+Amounts are whole minor units. It must never accept a card number: cards are typed on the bank's page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from raseed.sandbox.cards import PROFILES, RETRYABLE
+from raseed.sandbox.settings import origin_allowed
+from raseed.sandbox.store import BookEntry, Payment, Refund
+
+AMOUNT_MAX = 99_999_999
+EXPONENTS: Mapping[str, int] = {
+    "SAR": 2, "AED": 2, "EGP": 2, "QAR": 2, "USD": 2, "EUR": 2, "JOD": 3, "KWD": 3, "BHD": 3, "OMR": 3,
+}  # fmt: skip
+_STEP_OF_THREE_DECIMALS = 10  # cards cannot be charged in single fils: the last digit must be 0
+
+
+class ApiError(Exception):
+    """A refusal. `status` is HTTP's, `code` is stable, `field` names what is wrong in the request."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        """The message is for the merchant's developer."""
+        super().__init__(message)
+        self.status, self.code, self.message, self.field = status, code, message, field
+
+    def body(self) -> str:
+        """The refusal as JSON text."""
+        return json.dumps({"error": {"type": self.code, "message": self.message, "field": self.field}})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A checked request for a payment. `month` is the (year, month) of now, to judge expiry by."""
+
+    reference: str
+    customer: str
+    amount: int
+    currency: str
+    description: str
+    return_url: str
+    language: str
+    save_card: bool
+    unattended: bool
+    saved_reference: str | None
+    month: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """A checked request for a refund."""
+
+    payment: str
+    amount: int
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The body as a JSON object; raises ApiError 400."""
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise ApiError(400, "invalid_request", "the body must be JSON") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, "invalid_request", "the body must be a JSON object")
+    return body
+
+
+def parse_order(body: Mapping[str, Any], return_origins: tuple[str, ...], now: float) -> Order:
+    """Check a request for a payment; raises ApiError 400 naming the first field that is wrong."""
+    currency = _text(body, "currency", r"[A-Z]{3}")
+    if currency not in EXPONENTS:
+        raise _wrong("currency", f"one of {', '.join(EXPONENTS)}")
+    amount = _amount(body)
+    if EXPONENTS[currency] == 3 and amount % _STEP_OF_THREE_DECIMALS:
+        raise _wrong("amount", f"a multiple of {_STEP_OF_THREE_DECIMALS} in {currency}")
+    return_url = _text(body, "return_url", r"\S{1,2000}")
+    if not origin_allowed(return_url, return_origins):
+        raise _wrong("return_url", "at one of the allowed origins")
+    language = body.get("language", "en")
+    if language not in {"en", "ar"}:
+        raise _wrong("language", "en or ar")
+    saved = body.get("saved_reference")
+    moment = datetime.fromtimestamp(now, UTC)
+    order = Order(
+        reference=_text(body, "reference", r"[A-Za-z0-9_-]{1,64}"),
+        customer=_text(body, "customer", r"[A-Za-z0-9_-]{1,64}"),
+        amount=amount,
+        currency=currency,
+        description=_text(body, "description", r"[^\x00-\x1f\x7f]{0,200}"),
+        return_url=return_url,
+        language=language,
+        save_card=_switch(body, "save_card"),
+        unattended=_switch(body, "unattended"),
+        saved_reference=None if saved is None else _text(body, "saved_reference", r"[A-Za-z0-9_-]{1,64}"),
+        month=(moment.year, moment.month),
+    )
+    if order.saved_reference is not None and order.save_card:
+        raise _wrong("save_card", "false when saved_reference is given")
+    if order.saved_reference is None and order.unattended:
+        raise _wrong("unattended", "false when no saved_reference is given")
+    return order
+
+
+def parse_refund(body: Mapping[str, Any]) -> RefundOrder:
+    """Check a request for a refund; raises ApiError 400."""
+    return RefundOrder(payment=_text(body, "payment", r"[A-Za-z0-9_-]{1,64}"), amount=_amount(body))
+
+
+def payment_json(payment: Payment, url: str | None) -> dict[str, Any]:
+    """A payment as the merchant sees it; `url` where the customer must act."""
+    card = None
+    if payment.last4:
+        card = {
+            "brand": payment.brand,
+            "last4": payment.last4,
+            "exp_month": payment.exp_month,
+            "exp_year": payment.exp_year,
+            "fingerprint": payment.fingerprint,
+        }
+    saved = None
+    if payment.save_card and payment.card_ref:
+        unattended = PROFILES[payment.profile].chargeable_unattended
+        saved = {"reference": payment.card_ref, "card": card, "chargeable_unattended": unattended}
+    failed = payment.state == "failed"
+    return {
+        "id": payment.ref,
+        "object": "payment",
+        "reference": payment.reference,
+        "customer": payment.customer,
+        "state": payment.state,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "captured_amount": payment.captured_amount,
+        "captured_currency": payment.captured_currency,
+        "description": payment.description,
+        "url": url,
+        "decline_code": payment.decline_code if failed else None,
+        "retryable": payment.decline_code in RETRYABLE if failed else None,
+        "card": card,
+        "saved": saved,
+        "created_at": _moment(payment.created_at),
+    }
+
+
+def refund_json(refund: Refund, payment: Payment) -> dict[str, Any]:
+    """A refund as the merchant sees it."""
+    return {
+        "id": refund.ref,
+        "object": "refund",
+        "payment": refund.payment,
+        "reference": payment.reference,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "state": refund.state,
+        "created_at": _moment(refund.created_at),
+    }
+
+
+def entry_json(entry: BookEntry) -> dict[str, Any]:
+    """A line of the book."""
+    return {
+        "cursor": str(entry.cursor),
+        "kind": entry.kind,
+        "payment": entry.payment,
+        "reference": entry.reference,
+        "amount": entry.amount,
+        "currency": entry.currency,
+        "detail": entry.detail,
+        "at": _moment(entry.at),
+    }
+
+
+def money_text(amount: int, currency: str) -> str:
+    """Minor units as people read them: `1,284.50 USD`."""
+    exponent = EXPONENTS[currency]
+    whole, part = divmod(amount, 10**exponent)
+    return f"{whole:,}.{part:0{exponent}d} {currency}"
+
+
+def _text(body: Mapping[str, Any], name: str, pattern: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise _wrong(name, f"a text like {pattern}")
+    return value
+
+
+def _switch(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise _wrong(name, "true or false")
+    return value
+
+
+def _amount(body: Mapping[str, Any]) -> int:
+    value = body.get("amount")
+    # In Python true is an int: it must not buy one fils.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= AMOUNT_MAX:
+        raise _wrong("amount", f"whole minor units, 1 to {AMOUNT_MAX}")
+    return value
+
+
+def _wrong(name: str, right: str) -> ApiError:
+    return ApiError(400, "invalid_request", f"{name} must be {right}", name)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
