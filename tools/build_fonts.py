@@ -16,7 +16,7 @@ from fontTools.ttLib import TTFont
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "node_modules" / "@ibm" / "plex-sans-arabic" / "fonts" / "complete" / "woff"
 TARGET = ROOT / "build" / "fonts"
-WEIGHTS = ("Regular", "Medium", "SemiBold", "Bold")
+WEIGHTS = ("Regular", "Medium", "SemiBold")
 
 
 def main() -> int:

@@ -7,7 +7,12 @@ a paper fills the copy inside the issuing transaction.
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypedDict
+from collections.abc import Mapping
+from typing import Final, Literal, TypedDict, cast
+
+from django.utils.translation import gettext_lazy as _
+
+from raseed.errors import RaseedError
 
 Language = Literal["en", "ar"]
 
@@ -50,3 +55,45 @@ class ReceiptVoucherCopy(TypedDict):
     ]  # on account of: a top-up, or what a postpaid account owes
     account_reference: str  # the account's number or id, by which the operator finds it
     received_by: str  # the staff member who took cash or a transfer; empty when the system received it
+
+
+class CopyUnreadable(RaseedError):
+    """A frozen copy that is not of a known shape: written by other code than this, or damaged."""
+
+    code = "paper_copy_unreadable"
+    status = 500
+    message = _("This paper cannot be shown just now. Our staff have been told.")
+
+
+def read_receipt_voucher_copy(frozen: Mapping[str, object]) -> ReceiptVoucherCopy:
+    """Check that stored JSON is a receipt voucher's copy and give it its type.
+
+    Raises CopyUnreadable naming the first field that is missing, unknown or of another type, and for another schema.
+    """
+    if frozen.get("schema") != RECEIPT_VOUCHER_SCHEMA:
+        raise CopyUnreadable(f"schema is {frozen.get('schema')!r}, not {RECEIPT_VOUCHER_SCHEMA}")
+    _check_fields(frozen, _VOUCHER_FIELDS, "")
+    for party in ("operator", "received_from"):
+        _check_fields(cast("Mapping[str, object]", frozen[party]), _PARTY_FIELDS, f"{party}.")
+    return cast("ReceiptVoucherCopy", frozen)
+
+
+_PARTY_FIELDS: Final = dict.fromkeys(PartyCopy.__annotations__, str)
+_VOUCHER_FIELDS: Final[dict[str, type]] = dict.fromkeys(ReceiptVoucherCopy.__annotations__, str) | {
+    "schema": int,
+    "amount_minor": int,
+    "operator": dict,
+    "received_from": dict,
+}
+
+
+def _check_fields(found: Mapping[str, object], expected: Mapping[str, type], path: str) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            raise CopyUnreadable(f"{path}{name} is missing")
+        if name not in expected:
+            raise CopyUnreadable(f"{path}{name} is not a field of this paper")
+        if type(found[name]) is not expected[name]:
+            raise CopyUnreadable(
+                f"{path}{name} is {type(found[name]).__name__}, not {expected[name].__name__}"
+            )
