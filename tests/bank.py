@@ -2,7 +2,7 @@
 
     with RunningBank(tmp_path, webhook_url="http://127.0.0.1:8000/webhooks/sandbox") as bank: ...
 
-Starting again after `stop` or `kill` keeps the port and the book.
+Starting again after `stop` or `kill` keeps the port and the book. `Postbox` is where its webhooks can go.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -150,3 +154,61 @@ class RunningBank:
         assert response.status_code == 200, f"{response.status_code}: {response.text}"
         answer: dict[str, Any] = response.json()
         return answer
+
+
+class Postbox:
+    """An address that receives webhooks: `letters` as (headers, raw body), in order of arrival.
+
+    It answers with the statuses of `answers` first, then 200.
+    """
+
+    def __init__(self, *answers: int) -> None:
+        self.letters: list[tuple[dict[str, str], bytes]] = []
+        self._answers = list(answers)
+        self._changed = threading.Condition()
+        postbox = self
+
+        class Slot(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                postbox._take(self)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Slot)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/webhooks/sandbox"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def wait_for(self, count: int, timeout_s: float = 10) -> list[tuple[dict[str, str], bytes]]:
+        """Wait until so many letters came; AssertionError if they do not."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self.letters) >= count, timeout_s)
+            assert came, f"{len(self.letters)} of {count} letters came within {timeout_s} s"
+            return list(self.letters)
+
+    def _take(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        with self._changed:
+            status = self._answers.pop(0) if self._answers else 200
+            self.letters.append(({name.lower(): value for name, value in request.headers.items()}, body))
+            self._changed.notify_all()
+        request.send_response(status)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+
+def eventually(look: Callable[[], bool], timeout_s: float = 10) -> None:
+    """Wait for a state that another process reaches by itself; AssertionError if it does not."""
+    deadline = time.monotonic() + timeout_s
+    while not look():
+        assert time.monotonic() < deadline, f"not reached within {timeout_s} s"
+        time.sleep(0.02)

@@ -196,7 +196,8 @@ def _outcome(response: httpx.Response) -> Outcome:
             return Unknown(f"HTTP {status} that cannot be read: {error!r}")
     if status == 429:
         return Busy(_retry_after_s(response))
-    return {404: NotFound(), 409: Pending(None)}.get(status, Unknown(_described(response)))
+    plain: Mapping[int, Outcome] = {404: NotFound(), 409: Pending(None)}
+    return plain.get(status, Unknown(_described(response)))
 
 
 def _refusal(response: httpx.Response) -> bool:

@@ -70,7 +70,8 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("an absolute http or https URL without credentials is needed")
-    return f"{parts.scheme}://{parts.netloc}"
+    port = "" if parts.port is None else f":{parts.port}"  # reading it is what checks it
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def origin_allowed(url: str, allowed: tuple[str, ...]) -> bool:
