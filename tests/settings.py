@@ -4,4 +4,4 @@ import os
 
 os.environ.setdefault("RASEED_ENV", "test")
 
-from raseed.config.settings import *  # noqa: E402, F403
+from raseed.config.settings import *  # noqa: F403

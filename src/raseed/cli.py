@@ -1,10 +1,14 @@
-"""The `raseed` command: each sub-command sets Django up and calls one use-case."""
+"""The `raseed` command: each sub-command sets Django up, calls one use-case and says what happened."""
 
 import os
+import sys
+import urllib.error
+import urllib.request
 from typing import Annotated
 
 import django
 import typer
+from rich.console import Console
 
 app = typer.Typer(
     name="raseed",
@@ -13,10 +17,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+console = Console()
 
 
 def _set_up() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "raseed.config.settings")
+    """Check the environment (exit 1 with every fault named) and set Django up."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "raseed.config.settings"
     django.setup()
 
 
@@ -26,12 +32,133 @@ def migrate(
 ) -> None:
     """Bring the database to this version's schema, as the owner role (DATABASE_OWNER_URL)."""
     _set_up()
-    from django.core.management import call_command  # noqa: PLC0415 - needs the settings that _set_up checks
+    from django.core.management import call_command
 
-    from raseed.db import privileges  # noqa: PLC0415
+    from raseed.db import privileges
 
     call_command("migrate", database="owner", interactive=False, verbosity=0 if quiet else 1)
     privileges.grant()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; put a TLS proxy before it.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of each process.")] = 6,
+) -> None:
+    """Serve the portal over HTTP. Collects the static files first. A killed process is replaced."""
+    _set_up()
+    from django.core.management import call_command
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+    Granian(
+        "raseed.config.wsgi:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        respawn_failed_workers=True,
+        respawn_interval=0.2,
+        backpressure=threads * 16,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Jobs at the same time.")] = 4,
+) -> None:
+    """Run jobs: confirm payments, issue vouchers, send mail; also the schedules. Ctrl-C lets running jobs end."""
+    _set_up()
+    from procrastinate.contrib.django import app as jobs
+
+    with jobs.replace_connector(jobs.connector.get_worker_connector()) as app_of_worker:  # type: ignore[attr-defined]
+        app_of_worker.run_worker(
+            concurrency=concurrency,
+            fetch_job_polling_interval=1.0,
+            update_heartbeat_interval=5,
+            stalled_worker_timeout=15,
+            shutdown_graceful_timeout=20,
+            delete_jobs="successful",
+        )
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks one.")] = 8001,
+    data_dir: Annotated[str, typer.Option(help="Where the bank keeps its book.")] = "var/sandbox",
+    webhook_url: Annotated[str, typer.Option(help="Where it delivers webhooks.")] = (
+        "http://127.0.0.1:8000/webhooks/sandbox"
+    ),
+    mix: Annotated[str, typer.Option(help="Weights of behaviours, as G1=70,G5=10.")] = "",
+    seed: Annotated[int, typer.Option(help="Deals the behaviours.")] = 0,
+) -> None:
+    """Run a bank that does not exist: card page, 3-D Secure, declines, silence. It moves no real money."""
+    from raseed.sandbox.__main__ import main as bank
+
+    flags = {
+        "--port": port,
+        "--data-dir": data_dir,
+        "--webhook-url": webhook_url,
+        "--mix": mix,
+        "--seed": seed,
+    }
+    os.environ.setdefault("SANDBOX_SECRET_KEY", "sandbox-secret-key-for-demo-and-tests-only")
+    os.environ.setdefault("SANDBOX_WEBHOOK_SECRET", "sandbox-webhook-secret-for-demo-and-tests-only")
+    raise SystemExit(bank([part for name, value in flags.items() for part in (name, str(value))]))
+
+
+@app.command()
+def verify(
+    at_rest: Annotated[
+        bool, typer.Option("--at-rest", help="Nothing is under way: allow nothing its time.")
+    ] = False,
+) -> None:
+    """Re-add everything and compare: the ledger, the payments, the gateway's list, the papers. Exit 1 on any fault."""
+    _set_up()
+    from raseed.verify import report
+
+    raise SystemExit(1 if report(console, at_rest=at_rest) else 0)
+
+
+@app.command()
+def reconcile() -> None:
+    """Ask the gateway about every open payment and walk its own list, once."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.gateways.port import GatewayUnavailable
+    from raseed.payments.reconcile import reconcile as both_roads
+
+    try:
+        with console.status("asking the gateway"):
+            asked, walked = both_roads(timezone.now())
+    except GatewayUnavailable as error:
+        console.print(f"The gateway cannot be reached: {error}. Nothing was lost; run this again.")
+        raise SystemExit(1) from error
+    console.print(
+        f"{asked} open payments asked about; {walked.lines} lines of the gateway's list read,"
+        f" {walked.settled} payments settled by it, {walked.unknown} charges unknown to us."
+    )
+    raise SystemExit(1 if walked.unknown else 0)
+
+
+@app.command()
+def healthcheck(
+    url: Annotated[str, typer.Option(help="The portal's address.")] = "http://127.0.0.1:8000",
+) -> None:
+    """Exit 0 if the portal at `url` answers and can work, else 1."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - an operator's own address
+            print(answer.read().decode())
+    except (urllib.error.URLError, OSError) as error:
+        print(f"{url} is not ready: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
 
 
 def main() -> None:

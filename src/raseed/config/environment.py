@@ -137,11 +137,11 @@ def load() -> Environment:
     try:
         return Environment(**stand_ins)
     except ValidationError as error:
-        print("Raseed cannot start; the settings are not complete and safe:", file=sys.stderr)  # noqa: T201
+        print("Raseed cannot start; the settings are not complete and safe:", file=sys.stderr)
         for fault in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in fault["loc"]).upper()
             text = fault["msg"].removeprefix("Value error, ")
-            print(f"  {name + ': ' if name else ''}{text}", file=sys.stderr)  # noqa: T201
+            print(f"  {name + ': ' if name else ''}{text}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

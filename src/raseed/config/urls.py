@@ -1,5 +1,9 @@
 """Every address of the product: each door brings its own list."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", include("raseed.api.urls")),
+    path("", include("raseed.portal.urls")),
+    path("backoffice/", include("raseed.backoffice.urls")),
+]

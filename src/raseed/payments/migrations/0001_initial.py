@@ -170,6 +170,7 @@ class Migration(migrations.Migration):
                 ("submitted_at", models.DateTimeField(null=True)),
                 ("final_at", models.DateTimeField(null=True)),
                 ("asks", models.PositiveIntegerField(default=0)),
+                ("asked_at", models.DateTimeField(null=True)),
                 ("next_ask_at", models.DateTimeField(null=True)),
                 (
                     "account",

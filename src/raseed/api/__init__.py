@@ -1,0 +1,1 @@
+"""The doors for machines: webhooks of the gateways, health."""

@@ -1,0 +1,82 @@
+"""The jobs: each calls one use-case. A job may run twice and acts once; what it needs is in its arguments.
+
+The worker imports this module; everybody else queues a job by its name (db/queue.py).
+"""
+
+import logging
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from raseed.documents import issue
+from raseed.gateways.port import GatewayUnavailable
+from raseed.notifications import mails
+from raseed.payments import inbox, reconcile
+from raseed.payments.states import Cause
+
+logger = logging.getLogger(__name__)
+
+# A job that raises is tried again: after 2, 4, 8 … seconds, ten times; then it stays failed and is seen by a person.
+AGAIN = RetryStrategy(max_attempts=10, exponential_wait=2)
+STALLED_AFTER = timedelta(seconds=30)
+
+
+@app.task(name="payments.follow", retry=AGAIN, priority=5)
+def follow_payment(account_id: str, payment_id: str) -> None:
+    """Ask about a payment whose outcome is open."""
+    reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.apply_webhook", retry=AGAIN, priority=10)
+def apply_webhook(gateway_name: str, event_id: str) -> None:
+    """Look at the payment that a webhook names."""
+    inbox.apply(gateway_name, event_id, timezone.now())
+
+
+@app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
+def issue_receipt_voucher(account_id: str, payment_id: str) -> None:
+    """Number and freeze the voucher of a payment."""
+    issue.issue_receipt_voucher(UUID(account_id), UUID(payment_id), timezone.now())
+
+
+@app.task(name="documents.render", retry=AGAIN)
+def render_document(account_id: str, document_id: str) -> None:
+    """Make and store a paper's PDF."""
+    issue.render_document(UUID(account_id), UUID(document_id), timezone.now())
+
+
+@app.periodic(cron="*/10 * * * * *")
+@app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent", pass_context=False)
+def ask_silent(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes when it was due
+    """Ask about every silence whose own job was lost."""
+    reconcile.ask_silent(timezone.now())
+
+
+@app.periodic(cron="*/15 * * * * *")
+@app.task(name="payments.walk_list", queueing_lock="payments.walk_list", lock="payments.walk_list")
+def walk_list(timestamp: int) -> None:  # noqa: ARG001
+    """Walk the gateway's own list."""
+    try:
+        reconcile.walk_list(settings.GATEWAY, timezone.now())
+    except GatewayUnavailable as error:
+        logger.warning("the gateway's list cannot be read now: %s", error)
+
+
+@app.periodic(cron="*/30 * * * * *")
+@app.task(name="documents.issue_missing", queueing_lock="documents.issue_missing")
+def issue_missing(timestamp: int) -> None:  # noqa: ARG001
+    """Issue vouchers whose job was lost."""
+    issue.issue_missing(timezone.now())
+
+
+@app.periodic(cron="*/20 * * * * *")
+@app.task(name="jobs.revive", queueing_lock="jobs.revive", pass_context=False)
+async def revive(timestamp: int) -> None:  # noqa: ARG001
+    """Queue again what a killed worker left behind: such a job stays `doing` and nobody else takes it."""
+    now: datetime = timezone.now()
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER.total_seconds()):
+        await app.job_manager.retry_job(job, retry_at=now)

@@ -1,0 +1,54 @@
+"""What does not agree with the gateway, as rows with an age that a person must end. Never silently dropped."""
+
+import logging
+from datetime import datetime
+from enum import StrEnum
+
+from raseed.payments.models import Payment, ReconciliationBreak
+
+logger = logging.getLogger(__name__)
+
+
+class BreakKind(StrEnum):
+    """What is wrong."""
+
+    FOREIGN_REFERENCE = "foreign_reference"
+    UNEXPECTED_CAPTURE = "unexpected_capture"
+    UNKNOWN_CHARGE = "unknown_charge"
+    UNRESOLVED = "unresolved"
+
+
+def report(kind: BreakKind, payment: Payment, gateway_ref: str, detail: str, now: datetime) -> None:
+    """Write a break about a payment down, once while it is open, and raise the alarm in the log."""
+    ReconciliationBreak.objects.bulk_create(
+        [
+            ReconciliationBreak(
+                kind=kind,
+                gateway=payment.gateway,
+                gateway_ref=gateway_ref,
+                account_id=payment.account_id,
+                payment_id=payment.id,
+                detail=detail,
+                seen_at=now,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    logger.error("reconciliation break %s: payment %s, %s: %s", kind, payment.id, gateway_ref, detail)
+
+
+def report_unknown_charge(gateway: str, gateway_ref: str, detail: str, now: datetime) -> None:
+    """Write down a charge in the gateway's list that names no payment of ours."""
+    ReconciliationBreak.objects.bulk_create(
+        [
+            ReconciliationBreak(
+                kind=BreakKind.UNKNOWN_CHARGE,
+                gateway=gateway,
+                gateway_ref=gateway_ref,
+                detail=detail,
+                seen_at=now,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    logger.error("reconciliation break: %s charged %s unknown to us: %s", gateway, gateway_ref, detail)

@@ -1,0 +1,226 @@
+"""Pay Now: write the intent down, then call, then settle.
+
+`open_payment` commits the intent; `submit` commits that we are about to ask and then asks, with no transaction
+open. Whatever comes back, or does not, goes through `settle`. A repeat of either is answered with the same payment.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from raseed.accounts.models import Account, Operator
+from raseed.db.queue import defer
+from raseed.db.transactions import atomic
+from raseed.errors import RaseedError
+from raseed.failpoints import failpoint
+from raseed.gateways.port import Charge, Outcome
+from raseed.gateways.registry import gateway
+from raseed.money import Money, check_chargeable, format_money
+from raseed.payments import breaker
+from raseed.payments.amounts import check_range, policy_of
+from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
+from raseed.payments.settle import settle
+from raseed.payments.states import OPEN, Cause, State, move
+from raseed.tax.topup import quote
+
+# A payment begun this recently and still open makes a second tab ask before it begins another.
+IN_PROGRESS_WINDOW = timedelta(minutes=5)
+FIRST_ASK_AFTER = timedelta(seconds=3)
+
+
+class IntentReused(RaseedError):
+    """The form's key was used for another amount or card (the rule of every Idempotency-Key)."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    message = _("This form was already used for another payment. Nothing was charged. Open Pay Now again.")
+
+
+class PaymentInProgress(RaseedError):
+    """Another payment of the account is under way; paying again needs a yes."""
+
+    code = "payment_in_progress"
+    status = 409
+    message = _("A %(amount)s payment from %(seconds)s s ago is in progress. Pay another %(again)s?")
+
+
+class MethodNotUsable(RaseedError):
+    """The chosen card is not one of the account's saved cards (any more)."""
+
+    code = "payment_method_unknown"
+    status = 422
+    field = "method"
+    message = _("This card is no longer saved. Choose another card. Nothing was charged.")
+
+
+class AccountClosed(RaseedError):
+    """A closed account takes no payments."""
+
+    code = "account_closed"
+    status = 409
+    message = _("This account is closed. Nothing was charged. Please ask support.")
+
+
+@dataclass(frozen=True)
+class PayNow:
+    """What the Admin asked for. `client_key` was made when the form was drawn; `method_id` None is a card typed once.
+
+    `another` says yes to paying although another payment is in progress.
+    """
+
+    account_id: UUID
+    client_key: UUID
+    credit: Money
+    method_id: UUID | None
+    save_method: bool
+    actor_user_id: UUID
+    language: str
+    another: bool = False
+
+    def fingerprint(self) -> str:
+        """Equal for equal commands: same key with another fingerprint is refused."""
+        body = [
+            self.credit.micros,
+            self.credit.currency,
+            str(self.method_id or ""),
+            self.save_method,
+        ]
+        return hashlib.sha256(json.dumps(body).encode()).hexdigest()
+
+
+def open_payment(command: PayNow, now: datetime) -> Payment:
+    """Commit the intent and return it; a repeat returns the first one, in whatever state it is by now.
+
+    Raises IntentReused, PaymentInProgress, MethodNotUsable, AccountClosed, GatewayDown and the errors of amounts;
+    then nothing was written.
+    """
+    earlier = _earlier(command)
+    if earlier is not None:
+        return earlier
+    breaker.check(settings.GATEWAY, now)
+    failpoint("KP01", command.client_key)
+    with atomic():
+        # The account's row makes two tabs take turns, so that the second sees the first one's payment.
+        account = Account.objects.select_for_update().get(id=command.account_id)
+        earlier = _earlier(command)
+        if earlier is not None:
+            return earlier
+        payment = _intent(account, command, now)
+        if not command.another:
+            _refuse_second(command, now)
+        payment.save(force_insert=True)
+        GatewayReference.objects.create(
+            payment_id=payment.id, account_id=account.id, gateway=payment.gateway, gateway_ref=None
+        )
+        # Should this process die before it asks, the job submits: the customer pressed Pay.
+        defer(
+            "payments.follow",
+            run_at=now + FIRST_ASK_AFTER,
+            account_id=account.id,
+            payment_id=payment.id,
+        )
+    return payment
+
+
+def _earlier(command: PayNow) -> Payment | None:
+    payment = Payment.objects.filter(account_id=command.account_id, client_key=command.client_key).first()
+    if payment is not None and payment.fingerprint != command.fingerprint():
+        raise IntentReused(f"client key {command.client_key} of payment {payment.id}")
+    return payment
+
+
+def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
+    if account.closed_at is not None:
+        raise AccountClosed(f"account {account.id}")
+    check_chargeable(command.credit)
+    check_range(command.credit, policy_of(account))
+    card_brand = card_last4 = ""
+    if command.method_id is not None:
+        method = PaymentMethod.objects.filter(
+            account_id=account.id, id=command.method_id, removed_at__isnull=True
+        ).first()
+        if method is None:
+            raise MethodNotUsable(f"method {command.method_id}")
+        card_brand, card_last4 = method.brand, method.last4
+    quoted = quote(Operator.objects.get(), command.credit)
+    return Payment(
+        account=account,
+        client_key=command.client_key,
+        fingerprint=command.fingerprint(),
+        purpose=Purpose.PAY_NOW,
+        state=State.CREATED,
+        currency=account.currency,
+        credit_micros=quoted.credit.micros,
+        tax_micros=quoted.tax.micros,
+        charge_minor=quoted.charge_minor,
+        gateway=settings.GATEWAY,
+        method_id=command.method_id,
+        save_method=command.save_method and command.method_id is None,
+        card_brand=card_brand,
+        card_last4=card_last4,
+        actor_user_id=command.actor_user_id,
+        language=command.language,
+        created_at=now,
+        next_ask_at=now + FIRST_ASK_AFTER,
+    )
+
+
+def _refuse_second(command: PayNow, now: datetime) -> None:
+    running = (
+        Payment.objects.filter(
+            account_id=command.account_id, state__in=OPEN, created_at__gt=now - IN_PROGRESS_WINDOW
+        )
+        .order_by("-created_at")
+        .first()
+    )
+    if running is not None:
+        raise PaymentInProgress(
+            f"payment {running.id}",
+            amount=format_money(Money(running.credit_micros, running.currency)),
+            seconds=max(0, int((now - running.created_at).total_seconds())),
+            again=format_money(command.credit),
+        )
+
+
+def submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause = Cause.PAGE) -> Payment:
+    """Ask the gateway for the money, once. A payment that somebody already submitted is returned as it is."""
+    with atomic():
+        payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
+        if payment.state != State.CREATED:
+            return payment
+        payment.submitted_at = payment.asked_at = now
+        payment.next_ask_at = now + FIRST_ASK_AFTER
+        payment.save(update_fields=["submitted_at", "asked_at", "next_ask_at"])
+        move(payment, State.SUBMITTED, cause, now)
+    failpoint("KP02", payment.id)
+    outcome = send(payment)
+    failpoint("KP04", payment.id)
+    breaker.record(payment.gateway, outcome, now)
+    return settle(account_id, payment_id, outcome, cause, now)
+
+
+def send(payment: Payment) -> Outcome:
+    """Make the gateway call of this payment: the same body and key each time it is made."""
+    saved = None
+    if payment.method_id is not None:
+        saved = PaymentMethod.objects.get(account_id=payment.account_id, id=payment.method_id).reference
+    return gateway(payment.gateway).charge(
+        Charge(
+            payment_id=payment.id,
+            account_id=payment.account_id,
+            amount_minor=payment.charge_minor,
+            currency=payment.currency,
+            idempotency_key=str(payment.id),
+            description=str(_("Top-up of the prepaid balance")),
+            return_url=f"{settings.PUBLIC_URL}/settings/billing/payments/{payment.id}/return",
+            saved_reference=saved,
+            save_card=payment.save_method,
+            unattended=False,
+            customer_language=payment.language,
+        )
+    )
