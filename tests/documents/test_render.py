@@ -307,6 +307,8 @@ def test_rows_follow_the_payment(fields: dict[str, object], label: str, expected
         ({key: value for key, value in VOUCHER.items() if key != "number"}, "number is missing"),
         (changed(amount_minor="12"), "amount_minor is str, not int"),
         (changed(amount_minor=12.5), "amount_minor is float, not int"),
+        (changed(method="cheque"), "method is 'cheque', not one of card, transfer, cash"),
+        (changed(purpose=""), "purpose is '', not one of prepaid_balance, amount_due"),
         (changed(vat="1"), "vat is not a field of this paper"),
         (changed(operator={"name": "x"}), "operator.address is missing"),
         (changed(operator=None), "operator is NoneType, not dict"),

@@ -8,13 +8,15 @@ a paper fills the copy inside the issuing transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, TypedDict, cast
+from typing import Final, Literal, TypedDict, cast, get_args
 
 from django.utils.translation import gettext_lazy as _
 
 from raseed.errors import RaseedError
 
 Language = Literal["en", "ar"]
+Method = Literal["card", "transfer", "cash"]
+Purpose = Literal["prepaid_balance", "amount_due"]
 
 # Raised when the shape of the copy changes; renderers keep knowing how to read the older ones.
 RECEIPT_VOUCHER_SCHEMA: Final = 1
@@ -45,7 +47,7 @@ class ReceiptVoucherCopy(TypedDict):
     currency: str  # ISO 4217
     operator: PartyCopy  # the receiver
     received_from: PartyCopy  # the account, by its billing name
-    method: Literal["card", "transfer", "cash"]
+    method: Method
     card_brand: str  # "visa", as the gateway says it; empty if not a card
     card_last4: str  # empty if not a card
     payment_reference: str  # our payment's id, as the account's pages show it
@@ -75,6 +77,9 @@ def read_receipt_voucher_copy(frozen: Mapping[str, object]) -> ReceiptVoucherCop
     _check_fields(frozen, _VOUCHER_FIELDS, "")
     for party in ("operator", "received_from"):
         _check_fields(cast("Mapping[str, object]", frozen[party]), _PARTY_FIELDS, f"{party}.")
+    for name, words in (("method", get_args(Method)), ("purpose", get_args(Purpose))):
+        if frozen[name] not in words:
+            raise CopyUnreadable(f"{name} is {frozen[name]!r}, not one of {', '.join(words)}")
     return cast("ReceiptVoucherCopy", frozen)
 
 
