@@ -4,8 +4,6 @@ It must never touch a float, never add two currencies, and never guess what a pe
 two ways is refused with a sentence that says how to write it.
 """
 
-# ruff: noqa: N818 -- an error is named as the noun that it is; its base class says that it is an error.
-
 from __future__ import annotations
 
 import re
