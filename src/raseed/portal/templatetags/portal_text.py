@@ -16,6 +16,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raseed.money import Money, format_amount, format_money
@@ -74,17 +75,30 @@ def isolate(text: object) -> str:
 
 
 @register.filter
+def unbroken(text: object) -> SafeString:
+    """Keep a card, a voucher number or a case on one line, left to right."""
+    return format_html('<span class="amount" dir="ltr">{}</span>', isolated(str(text)))
+
+
+@register.filter
 def when(moment: datetime) -> SafeString:
     """Write a moment in the reader's time zone, with the zone beside it and UTC behind it."""
     local = timezone.localtime(moment)
-    offset = local.strftime("%z")
-    zone = "GMT" if offset in {"+0000", ""} else f"GMT{offset[:3]}:{offset[3:]}".removesuffix(":00")
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
         f"{moment:%Y-%m-%d %H:%M:%S} UTC",
-        f"{date_format(local, 'j N Y, H:i')} {isolated(zone)}",
+        f"{date_format(local, gettext('j M Y, H:i'))} {isolated(zone_name(local))}",
     )
+
+
+def zone_name(local: datetime) -> str:
+    """Name the zone of a local time by its distance from GMT: ``GMT+3``, ``GMT+5:30``."""
+    offset = local.strftime("%z")
+    hours, minutes = int(offset[1:3]), offset[3:5]
+    if offset in {"+0000", "-0000"}:
+        return "GMT"
+    return f"GMT{offset[0]}{hours}" + (f":{minutes}" if minutes != "00" else "")
 
 
 @register.filter
