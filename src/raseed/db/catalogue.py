@@ -18,17 +18,23 @@ ACCOUNT_TABLE: Final = "accounts_account"
 
 # Tables of the whole installation, each with the reason why no account owns its rows.
 GLOBAL_TABLES: Final[dict[str, str]] = {
-    "accounts_operator": "the company that runs the installation",
     "accounts_amountpolicy": "what may be paid in a currency, for all accounts",
+    "accounts_attemptcount": "attempts are counted before it is known who makes them",
+    "accounts_operator": "the company that runs the installation",
     "accounts_user": "people sign in before their account is known; staff have none",
+    "audit_operatorauditentry": "acts that concern no account",
     "auth_group": "Django's own, unused",
     "auth_group_permissions": "Django's own, unused",
     "auth_permission": "Django's own, unused",
     "django_content_type": "Django's own",
     "django_migrations": "Django's own",
     "django_session": "a session is there before anybody signs in",
-    "payments_gatewayevent": "the webhook inbox: a letter is kept before it is known whose it is",
+    "payments_gatewayhealth": "one circuit breaker for each gateway",
+    "payments_gatewaymovement": "the gateway's own list, copied as it was read",
     "payments_gatewayreference": "unique for the gateway, whichever account",
+    "payments_inboxevent": "a webhook is kept before it is known whose it is",
+    "payments_listcursor": "how far a gateway's list was read",
+    "payments_reconciliationbreak": "may concern a charge that no account knows",
     "procrastinate_events": "jobs",
     "procrastinate_jobs": "jobs",
     "procrastinate_periodic_defers": "jobs",
@@ -125,9 +131,10 @@ def _foreign_keys(cursor: Reader) -> Iterator[Breach]:
         """
         SELECT c.conname, f.relname, t.relname, c.condeferrable,
                ARRAY(SELECT a.attname || '=' || b.attname
-                       FROM unnest(c.conkey, c.confkey) AS k (own, other)
+                       FROM unnest(c.conkey, c.confkey) WITH ORDINALITY AS k (own, other, place)
                        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.own
-                       JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.other)
+                       JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.other
+                      ORDER BY k.place)
           FROM pg_constraint c JOIN pg_class f ON f.oid = c.conrelid JOIN pg_class t ON t.oid = c.confrelid
          WHERE c.contype = 'f' AND (f.relname = ANY (%s) OR t.relname = ANY (%s))
          ORDER BY c.conname

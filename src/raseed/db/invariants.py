@@ -1,0 +1,118 @@
+"""What must be true of the data at every moment, room by room, and the one way to check all of it.
+
+A room registers its rules when its `verify` module is imported:
+
+    @invariant("I4", "Each balance is the sum of its transfers.")
+    def balances_add_up(now: datetime) -> Iterator[Violation]:
+        yield from violations("I4", SQL, [now])
+
+The ids are those of the project's list of invariants. A rule reads; it must never repair.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any, Final
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from raseed.db.guard import across_accounts
+
+ROWS_PER_FETCH: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule found broken: its id, what is concerned (account, entry, table …) by id, and the amounts, in words."""
+
+    rule: str
+    ids: Mapping[str, str]
+    detail: str
+
+    def __str__(self) -> str:
+        named = " ".join(f"{name}={value}" for name, value in self.ids.items())
+        return f"{self.rule} {named}: {self.detail}"
+
+
+Check = Callable[[datetime], Iterator[Violation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One registered check. Several checks may hold one rule, each in its room."""
+
+    rule: str
+    sentence: str
+    check: Check
+
+    @property
+    def name(self) -> str:
+        """Unique and stable: the check's module and name."""
+        return f"{self.check.__module__}.{self.check.__qualname__}"
+
+
+_REGISTERED: Final[dict[str, Invariant]] = {}
+
+
+def invariant(rule: str, sentence: str) -> Callable[[Check], Check]:
+    """Register a check of `rule`. `sentence` says what is true, for the person who reads the report."""
+
+    def register(check: Check) -> Check:
+        found = Invariant(rule, sentence, check)
+        _REGISTERED[found.name] = found
+        return check
+
+    return register
+
+
+def registered() -> tuple[Invariant, ...]:
+    """All invariants of all installed rooms, in the order of their rules."""
+    for config in apps.get_app_configs():
+        if config.name.startswith("raseed.") and find_spec(f"{config.name}.verify"):
+            import_module(f"{config.name}.verify")
+    return tuple(sorted(_REGISTERED.values(), key=_by_rule))
+
+
+def run(
+    now: datetime, *, per_check_max: int = 1_000, done: Callable[[Invariant], None] | None = None
+) -> Iterator[Violation]:
+    """Check everything in one snapshot and yield the violations as they are found, at most `per_check_max` a check.
+
+    `done` is called after each check, for a progress bar. The snapshot is REPEATABLE READ and read-only; inside a
+    transaction of the caller that one is used as it is. Reads the primary.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    is_nested = connection.in_atomic_block
+    checks = registered()
+    with transaction.atomic():
+        if not is_nested:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for found in checks:
+            # Collected first: while this generator is suspended its caller must not inherit the permission.
+            with across_accounts(f"{found.rule}: {found.sentence}"):
+                broken = list(islice(found.check(now), per_check_max))
+            yield from broken
+            if done is not None:
+                done(found)
+
+
+def violations(rule: str, sql: str, params: Sequence[Any] = ()) -> Iterator[Violation]:
+    """A violation for each row of `sql`, whose last column is the detail and whose others are ids, by their names."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, list(params))
+        while rows := cursor.fetchmany(ROWS_PER_FETCH):
+            # A server-side cursor knows its columns only once it has been read from.
+            names = [column[0] for column in cursor.description[:-1]]
+            for *ids, detail in rows:
+                yield Violation(rule, {n: str(v) for n, v in zip(names, ids, strict=True)}, str(detail))
+
+
+def _by_rule(found: Invariant) -> tuple[int, str, str]:
+    number = found.rule.removeprefix("I")
+    return (int(number) if number.isdigit() else 1_000, found.rule, found.name)
