@@ -26,7 +26,7 @@ _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
 )
 _BRANDS = {"visa": "Visa", "mastercard": "Mastercard", "other": ""}
-_NO_ERRORS: Mapping[str, str] = {}
+_NOTHING: Mapping[str, str] = {}
 
 routes = web.RouteTableDef()
 routes.static("/static", _HERE / "static")
@@ -39,7 +39,7 @@ async def card_page(request: web.Request) -> web.Response:
     if payment is None:
         return _missing(request)
     if payment.state == "requires_action" and payment.step == "card":
-        return _form(request, payment, _NO_ERRORS, 200)
+        return _form(request, payment, _NOTHING, _NOTHING)
     return _onward(request, payment)
 
 
@@ -61,7 +61,7 @@ async def pay(request: web.Request) -> web.Response:
             *fields, today=datetime.fromtimestamp(now, UTC).date(), key=request.app[SETTINGS].secret_key
         )
     except CardErrors as error:
-        return _form(request, payment, error.fields, 422)
+        return _form(request, payment, error.fields, {"expiry": fields[1]})
     return await _after(request, bank.confirm(payment, card, now), payment)
 
 
@@ -113,10 +113,13 @@ def _end(request: web.Request, payment: Payment, what: str, status: int) -> web.
     return _render(request, payment, "end.html", status, what=what, reason=reason)
 
 
-def _form(request: web.Request, payment: Payment, errors: Mapping[str, str], status: int) -> web.Response:
+def _form(
+    request: web.Request, payment: Payment, errors: Mapping[str, str], kept: Mapping[str, str]
+) -> web.Response:
+    """`kept` are fields to show again: never the number nor the security code."""
     texts = TEXTS[payment.language]
     shown = {name: texts[key] for name, key in errors.items()}
-    return _render(request, payment, "pay.html", status, errors=shown)
+    return _render(request, payment, "pay.html", 200, errors=shown, kept=kept)
 
 
 def _render(
