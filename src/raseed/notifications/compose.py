@@ -1,0 +1,142 @@
+"""Write mails: subject, text and HTML, in the reader's language, from what is given.
+
+Names come from outside: they are made one visible line before they reach a header or a text, the templates escape them
+for HTML, and every number is set in its own direction. This module must never read the database, the clock or a secret
+that it was not given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from raseed.accounts.models import Account, Operator, User
+from raseed.documents.copies import Language, read_receipt_voucher_copy
+from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
+from raseed.documents.render import voucher_view
+from raseed.documents.wording import VOUCHER
+
+PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
+BALANCE_PATH: Final = "/settings/billing/balance"
+SUBJECT_LENGTH_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail as it is read."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def receipt(frozen: Mapping[str, object], language: Language, operator: Operator) -> Written:
+    """The mail that brings a receipt voucher, from the voucher's frozen copy."""
+    copy = read_receipt_voucher_copy(frozen)
+    words = VOUCHER[language]
+    view = cast("dict[str, Any]", voucher_view(copy, language))
+    said = {row["label"]: row["lines"][0] for row in view["rows"]}
+    said |= {view[name]["label"]: view[name]["text"] for name in ("number", "date")}
+    shown = (words.number, words.date, words.method, words.received_from)
+    with translation.override(language):
+        return _write(
+            "receipt",
+            operator,
+            _("Receipt voucher %(number)s: %(amount)s received")
+            % {"number": view["number"]["text"], "amount": view["amount"]["text"]},
+            amount=view["amount"]["text"],
+            number=view["number"]["text"],
+            rows=[(label, said[label]) for label in shown if label in said],
+            link=settings.PUBLIC_URL + PAYMENTS_PATH,
+        )
+
+
+def service_restored(account: Account, at: datetime, operator: Operator) -> Written:
+    """The mail that says that a payment has ended a suspension."""
+    with translation.override(account.language):
+        return _write(
+            "service_restored",
+            operator,
+            _("Your service is active again"),
+            account=in_its_own_direction(one_line(account.name)),
+            at=_moment(at, ZoneInfo(account.time_zone)),
+            link=settings.PUBLIC_URL + BALANCE_PATH,
+        )
+
+
+def invitation(user: User, account: Account | None, link: str, operator: Operator) -> Written:
+    """The mail that lets an invited user, or one of the staff, choose a password."""
+    with translation.override(user.language):
+        return _write(
+            "invitation",
+            operator,
+            _("Choose your password and sign in"),
+            name=in_its_own_direction(one_line(user.name)),
+            account=in_its_own_direction(one_line(account.name)) if account else "",
+            address=left_to_right(one_line(user.email)),
+            link=link,
+        )
+
+
+def password_reset(user: User, link: str, operator: Operator) -> Written:
+    """The mail that lets a user set a new password."""
+    with translation.override(user.language):
+        return _write(
+            "password_reset",
+            operator,
+            _("Set a new password"),
+            name=in_its_own_direction(one_line(user.name)),
+            address=left_to_right(one_line(user.email)),
+            link=link,
+        )
+
+
+def sender_name(operator: Operator, language: str) -> str:
+    """The operator's name for the From header: one line, no control characters."""
+    return one_line(operator.name_ar if language == "ar" and operator.name_ar.strip() else operator.name)
+
+
+def _write(template: str, operator: Operator, subject: str, **words: object) -> Written:
+    language = translation.get_language() or "en"
+    is_rtl = translation.get_language_bidi()
+    context = {
+        "language": language,
+        "direction": "rtl" if is_rtl else "ltr",
+        "start": "right" if is_rtl else "left",
+        "end": "left" if is_rtl else "right",
+        "subject": subject,
+        "operator": in_its_own_direction(sender_name(operator, language)),
+        "support": left_to_right(one_line(operator.support_contact or operator.email_reply_to)),
+        **words,
+    }
+    return Written(
+        subject=_header(subject),
+        text=_tidy(render_to_string(f"notifications/{template}.txt", context)),
+        html=render_to_string(f"notifications/{template}.html", context),
+    )
+
+
+def _header(subject: str) -> str:
+    """Without the isolates, where they change nothing: left to right text in a left to right subject."""
+    plain = subject.translate({0x2066: None, 0x2068: None, 0x2069: None})
+    return (plain if plain.isascii() else subject)[:SUBJECT_LENGTH_MAX]
+
+
+def _tidy(text: str) -> str:
+    """One empty line between paragraphs, whatever the tags of the template left."""
+    paragraphs = [part.strip() for part in text.split("\n\n")]
+    return "\n\n".join(part for part in paragraphs if part) + "\n"
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    local = at.astimezone(zone)
+    offset = f"{local:%z}"
+    clock = left_to_right(f"{local:%H:%M} UTC{offset[:3]}:{offset[3:]}")
+    return f"{in_its_own_direction(date_format(local, 'j F Y', use_l10n=False))} {clock}"

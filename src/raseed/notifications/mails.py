@@ -1,0 +1,149 @@
+"""Make the mails that other rooms ask for by name: keep each with its text, queue its sending in the same transaction.
+
+Asked twice, a mail is made once: its key says what it is about. Mail with a one-time link keeps neither link nor text;
+`raseed.notifications.send` writes it at the moment of sending. Nothing here talks to a mail server.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from raseed.accounts.models import Account, BillingDetails, Membership, Operator, Role, User
+from raseed.db.queue import defer
+from raseed.db.transactions import atomic
+from raseed.db.uuids import new_id
+from raseed.documents.copies import Language
+from raseed.documents.models import Document
+from raseed.notifications.compose import Written, receipt, service_restored
+from raseed.notifications.models import OPEN, Mail, MailKind, MailRecipient, PersonalKind, PersonalMail
+
+# A job that ran twice, or an impatient second click, is not a second mail.
+ASKED_AGAIN_WITHIN: Final = timedelta(seconds=60)
+NO_ADDRESS: Final = "the account has no billing e-mail and no active Admin"
+NOT_AN_ADDRESS: Final = "not an e-mail address"
+
+
+def mail_receipt(account_id: UUID, document_id: UUID, now: datetime) -> Mail:
+    """Mail a receipt voucher, its file attached, to the account's billing addresses; give the mail."""
+    document = Document.objects.get(account_id=account_id, id=document_id)
+    operator = Operator.objects.get()
+    language: Language = "ar" if document.language == "ar" else "en"
+    written = receipt(document.copy, language, operator)
+    return _keep(
+        Mail(kind=MailKind.RECEIPT, key=str(document_id), account_id=account_id, document_id=document_id),
+        written,
+        language,
+        billing_addresses(account_id),
+        operator,
+        now,
+    )
+
+
+def mail_service_restored(account_id: UUID, at: datetime, now: datetime) -> Mail:
+    """Say that a payment ended the suspension at `at`, to billing addresses and Admins; give the mail."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    return _keep(
+        Mail(kind=MailKind.SERVICE_RESTORED, key=at.isoformat(), account_id=account_id),
+        service_restored(account, at, operator),
+        account.language,
+        _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_invitation(user_id: UUID, now: datetime) -> PersonalMail | None:
+    """Mail a user the link to choose a first password; None if there is nobody, or they have one already."""
+    user = User.objects.filter(id=user_id, is_active=True).first()
+    if user is None or user.has_usable_password():
+        return None
+    return _keep_personal(PersonalKind.INVITATION, user, now)
+
+
+def mail_password_reset(user_id: UUID, now: datetime) -> PersonalMail | None:
+    """Mail a user the link to set a new password; None if there is no such active user."""
+    user = User.objects.filter(id=user_id, is_active=True).first()
+    return None if user is None else _keep_personal(PersonalKind.PASSWORD_RESET, user, now)
+
+
+def billing_addresses(account_id: UUID) -> list[str]:
+    """Where mail about the account's money goes: the billing e-mails, else its Admins."""
+    billing = BillingDetails.objects.filter(account_id=account_id).first()
+    return _distinct(billing.billing_emails if billing else []) or admin_addresses(account_id)
+
+
+def admin_addresses(account_id: UUID) -> list[str]:
+    """The addresses of the account's active Admins."""
+    admins = Membership.objects.filter(account_id=account_id, role=Role.ADMIN, is_active=True)
+    people = User.objects.filter(id__in=list(admins.values_list("user_id", flat=True)), is_active=True)
+    return list(people.order_by("email").values_list("email", flat=True))
+
+
+def _distinct(addresses: list[str]) -> list[str]:
+    """Each address once, whatever its case, in the order given."""
+    return list(
+        {address.strip().lower(): address.strip() for address in addresses if address.strip()}.values()
+    )
+
+
+def _keep(
+    mail: Mail, written: Written, language: str, addresses: list[str], operator: Operator, now: datetime
+) -> Mail:
+    mail.message_id = f"<mail.{mail.id.hex}.{mail.account_id.hex}@{_domain(operator)}>"
+    mail.language = language
+    mail.subject, mail.text, mail.html = written.subject, written.text, written.html
+    mail.created_at = mail.next_try_at = now
+    recipients = [_recipient(mail, address, now) for address in addresses]
+    if all(recipient.bounced_at for recipient in recipients):
+        mail.gave_up_at, mail.fault = now, NOT_AN_ADDRESS if recipients else NO_ADDRESS
+    with atomic():
+        Mail.objects.bulk_create([mail], ignore_conflicts=True)
+        kept = Mail.objects.get(account_id=mail.account_id, kind=mail.kind, key=mail.key)
+        if kept.id == mail.id:
+            MailRecipient.objects.bulk_create(recipients)
+            if mail.is_open:
+                defer("notifications.send_mail", account_id=mail.account_id, mail_id=mail.id)
+    return kept
+
+
+def _recipient(mail: Mail, address: str, now: datetime) -> MailRecipient:
+    """A row for an address; one that is none is recorded as refused and never reaches a header."""
+    row = MailRecipient(account_id=mail.account_id, mail_id=mail.id, address=address)
+    try:
+        validate_email(address)
+    except ValidationError:
+        row.bounced_at, row.bounce_reason = now, NOT_AN_ADDRESS
+    return row
+
+
+def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
+    mail_id = new_id()
+    domain = _domain(Operator.objects.get())
+    mail = PersonalMail(
+        id=mail_id,
+        kind=kind,
+        user_id=user.id,
+        address=user.email,
+        language=user.language,
+        message_id=f"<mail.{mail_id.hex}@{domain}>",
+        created_at=now,
+        next_try_at=now,
+    )
+    with atomic():
+        asked = PersonalMail.objects.filter(user_id=user.id, kind=kind)
+        recent = asked.filter(created_at__gt=now - ASKED_AGAIN_WITHIN).order_by("-created_at").first()
+        if recent is not None:
+            return recent
+        PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
+        kept = asked.filter(OPEN).get()
+        if kept.id == mail.id:
+            defer("notifications.send_personal_mail", mail_id=mail.id)
+    return kept
+
+
+def _domain(operator: Operator) -> str:
+    return operator.email_from.rpartition("@")[2]

@@ -1,0 +1,144 @@
+"""The outbox: every mail is a row before it is sent.
+
+Mail of an account is kept with its text; mail to one person that holds a one-time link keeps no text and is written
+when it is sent, so that no link is ever stored. PersonalMail is a global table, because staff have no account.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from raseed.db.models import Owned
+from raseed.db.uuids import new_id
+from raseed.documents.models import Document
+
+
+class MailKind(models.TextChoices):
+    """What an account's mail is about."""
+
+    RECEIPT = "receipt", _("Receipt voucher")
+    SERVICE_RESTORED = "service_restored", _("Service restored")
+
+
+class PersonalKind(models.TextChoices):
+    """What a mail with a one-time link is for."""
+
+    INVITATION = "invitation", _("Invitation")
+    PASSWORD_RESET = "password_reset", _("Password reset")
+
+
+class Outgoing(models.Model):
+    """What sending needs to know. Open while neither sent nor given up.
+
+    `next_try_at` is when somebody may try; whoever tries moves it on first, so that two do not send at once.
+    `gave_up_at` says that nothing more is tried, `fault` what went wrong last.
+    """
+
+    language = models.CharField(max_length=2)
+    message_id = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    gave_up_at = models.DateTimeField(null=True)
+    fault = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has to be sent."""
+        return self.sent_at is None and self.gave_up_at is None
+
+
+OPEN = models.Q(sent_at__isnull=True, gave_up_at__isnull=True)
+
+
+class Mail(Outgoing, Owned):
+    """A mail to an account, its text as it was written. `key` names what it is about, so that it is made once."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    kind = models.CharField(max_length=20, choices=MailKind.choices)
+    key = models.CharField(max_length=80)
+    subject = models.CharField(max_length=300)
+    text = models.TextField()
+    html = models.TextField()
+    # The paper whose file is attached.
+    document_id = models.UUIDField(null=True)
+    document = models.ForeignObject(
+        Document,
+        models.DO_NOTHING,
+        related_name="mails",
+        from_fields=("account", "document_id"),
+        to_fields=("account", "id"),
+        null=True,
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "kind", "key"], name="notifications_mail_once"),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=MailKind.values), name="notifications_mail_kind"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=OPEN, name="notifications_mail_open"),
+            models.Index(fields=["account", "document_id"], name="notifications_mail_document"),
+        ]
+
+
+class MailRecipient(Owned):
+    """One address of a mail: taken by its mail server, or refused or sent back, with the reason."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    mail_id = models.UUIDField()
+    mail = models.ForeignObject(
+        Mail,
+        models.DO_NOTHING,
+        related_name="recipients",
+        from_fields=("account", "mail_id"),
+        to_fields=("account", "id"),
+    )
+    address = models.CharField(max_length=254)
+    accepted_at = models.DateTimeField(null=True)
+    bounced_at = models.DateTimeField(null=True)
+    bounce_reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "mail_id", "address"], name="notifications_recipient_once"
+            ),
+        ]
+
+
+class PersonalMail(Outgoing):
+    """A mail with a one-time link to a user or one of the staff. Neither link nor text is kept."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=20, choices=PersonalKind.choices)
+    user_id = models.UUIDField()
+    address = models.EmailField()
+    bounced_at = models.DateTimeField(null=True)
+    bounce_reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            # Asking again while one is on its way is asking once.
+            models.UniqueConstraint(
+                fields=["user_id", "kind"], condition=OPEN, name="notifications_personal_one_open"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=PersonalKind.values), name="notifications_personal_kind"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_try_at"], condition=OPEN, name="notifications_personal_open"),
+            models.Index(fields=["user_id", "kind", "-created_at"], name="notifications_personal_user"),
+        ]
