@@ -5,7 +5,7 @@ To Django such a row has an ordinary UUID primary key. In the database the key i
 a statement without it goes to every shard, or is refused. This module must never import another room.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.db import models, router
@@ -35,24 +35,14 @@ class Owned(models.Model):
     class Meta:
         abstract = True
 
-    def _do_update(  # noqa: PLR0917 - Django's own hook, its own signature
-        self,
-        base_qs: "models.QuerySet[Self]",
-        using: str | None,
-        pk_val: Any,
-        values: Iterable[Any],
-        update_fields: Iterable[str] | None,
-        forced_update: bool,  # noqa: FBT001 - Django's own hook, its own signature
-    ) -> bool:
-        scoped = base_qs.filter(account_id=self.account_id)
-        return bool(
-            super()._do_update(scoped, using, pk_val, values, update_fields, forced_update)  # type: ignore[misc]
-        )
+    def _do_update(self, base_qs: Any, *rest: Any, **named: Any) -> Any:
+        # Django's own hook; its later arguments are its own business and change with its versions.
+        return super()._do_update(base_qs.filter(account_id=self.account_id), *rest, **named)
 
     def refresh_from_db(
         self,
         using: str | None = None,
-        fields: Sequence[str] | None = None,
+        fields: Iterable[str] | None = None,
         from_queryset: "models.QuerySet[Self] | None" = None,
     ) -> None:
         """Read the row again. Raises DoesNotExist if it is gone, or belongs to another account."""

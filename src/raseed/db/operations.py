@@ -125,12 +125,10 @@ class AccountForeignKey(_TableOperation):
             raise TypeError(
                 f"{model._meta.label}.{self.name} is no ForeignObject: there is nothing to refer to"
             )
-        pairs = [(own.column, other.column) for own, other in field.related_fields]
+        pairs = [(str(own.column), str(other.column)) for own, other in field.related_fields]
         if ("account_id", "account_id") not in pairs:
             raise ValueError(f"{model._meta.label}.{self.name} must pair account with account in its fields")
         target = field.related_model
-        if target == "self":
-            target = model
         schema_editor.execute(
             f"ALTER TABLE {quote(model._meta.db_table)}"
             f" ADD CONSTRAINT {quote(self._constraint(model))}"

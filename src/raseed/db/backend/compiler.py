@@ -4,7 +4,6 @@ Django 5.2 sends INSERT … SELECT FROM UNNEST, which a database distributed by 
 shards with two-phase commit; plain VALUES stay one command to one shard.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.postgresql.compiler import (
@@ -28,9 +27,9 @@ __all__ = [
 class SQLInsertCompiler(UnnestingInsertCompiler):
     """PostgreSQL's insert compiler without its UNNEST short cut."""
 
-    def assemble_as_sql(self, fields: Any, value_rows: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    def assemble_as_sql(self, fields: Any, value_rows: Any) -> tuple[list[list[str]], list[list[Any]]]:
         """Placeholders and parameters row by row, as every database takes them."""
-        assembled: tuple[Sequence[Any], Sequence[Any]] = PlainInsertCompiler.assemble_as_sql(
+        assembled: tuple[list[list[str]], list[list[Any]]] = PlainInsertCompiler.assemble_as_sql(
             self, fields, value_rows
         )
         return assembled
