@@ -93,11 +93,14 @@ class RunningBank:
         if self.process is None:
             return 0
         self.process.send_signal(how)
-        code = self.process.wait(timeout=15)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        self.process = None
-        return code
+        process, self.process = self.process, None
+        assert process.stdout is not None
+        try:
+            return process.wait(timeout=15)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
     # -- what a tester says to it
 

@@ -1,5 +1,6 @@
 """The bank's letters: signed over the raw body, repeated until taken, bounded, one id per event."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -7,6 +8,9 @@ import time
 from pathlib import Path
 
 from bank import WEBHOOK_SECRET, Postbox, RunningBank, eventually
+from raseed.sandbox.courier import Courier
+from raseed.sandbox.settings import SandboxSettings
+from raseed.sandbox.store import Store
 
 
 def test_signature_is_over_the_time_and_the_raw_body(tmp_path: Path) -> None:
@@ -73,3 +77,23 @@ def test_letters_can_be_lost_on_order(tmp_path: Path) -> None:
         bank.behaviour(webhook_drop_percent=0)
         bank.pay(bank.create().json()["id"])
         assert len(bank.dump()["letters"]) == 1
+
+
+def test_courier_ends_when_told_even_as_a_letter_wakes_it(tmp_path: Path) -> None:
+    settings = SandboxSettings(tmp_path, "http://127.0.0.1:9/", secret_key="k", webhook_secret="w")
+    store = Store(tmp_path / "bank.sqlite3")
+
+    async def wake_and_cancel() -> None:
+        courier = Courier(store, settings)
+        walk = asyncio.create_task(courier.run())
+        await asyncio.sleep(0)  # let it lie down to rest
+        await asyncio.sleep(0)
+        courier.wake()
+        # One turn of the loop: the wake is under way when the cancellation comes.
+        await asyncio.sleep(0)
+        walk.cancel()
+        done, _ = await asyncio.wait([walk], timeout=2)
+        assert done == {walk}
+
+    asyncio.run(wake_and_cancel())
+    store.close()

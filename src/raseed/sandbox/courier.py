@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from contextlib import suppress
 
 import aiohttp
 
@@ -46,15 +47,24 @@ class Courier:
         timeout = aiohttp.ClientTimeout(total=self._settings.webhook_timeout_s)
         running: set[asyncio.Task[None]] = set()
         async with aiohttp.ClientSession(timeout=timeout) as self._session:
-            while True:
-                for letter in self._store.letters_due(time.time(), _AT_ONCE_MAX * 2):
-                    if len(running) < _AT_ONCE_MAX and letter.event_id not in self._on_the_way:
-                        self._on_the_way.add(letter.event_id)
-                        task = asyncio.create_task(self._carry(letter))
-                        running.add(task)
-                        task.add_done_callback(running.discard)
-                        task.add_done_callback(lambda _: self.wake())
-                await self._rest()
+            try:
+                while True:
+                    self._send_out(running)
+                    await self._rest()
+            finally:
+                # What is on its way is left undelivered and goes again after the next start.
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+
+    def _send_out(self, running: set[asyncio.Task[None]]) -> None:
+        for letter in self._store.letters_due(time.time(), _AT_ONCE_MAX * 2):
+            if len(running) < _AT_ONCE_MAX and letter.event_id not in self._on_the_way:
+                self._on_the_way.add(letter.event_id)
+                task = asyncio.create_task(self._carry(letter))
+                running.add(task)
+                task.add_done_callback(running.discard)
+                task.add_done_callback(lambda _: self.wake())
 
     async def deliver_now(self, event_id: str) -> None:
         """One try, awaited: what a bank does that tells the merchant before it answers the customer."""
@@ -64,10 +74,10 @@ class Courier:
             await self._carry(letter)
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._woken.wait(), _IDLE_S)
-        except TimeoutError:
-            return
+        # Not wait_for: it can swallow a cancellation that comes together with the wake, and never end.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                await self._woken.wait()
         self._woken.clear()
 
     async def _carry(self, letter: Letter) -> None:

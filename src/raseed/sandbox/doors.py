@@ -7,6 +7,7 @@ import hmac
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -71,10 +72,9 @@ async def let_out(request: web.Request, turn: Turn, response: web.Response) -> w
 
 
 async def _silence(request: web.Request) -> None:
-    try:
-        await asyncio.wait_for(request.app[CLOSING].wait(), request.app[SETTINGS].hang_s)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(request.app[SETTINGS].hang_s):
+            await request.app[CLOSING].wait()
 
 
 def _reset(request: web.Request) -> None:
