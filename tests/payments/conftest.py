@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
+
 from bank import RunningBank
 from people import Company, make_company, make_operator
-from pytest_django import Settings
+from raseed.gateways import registry
 
 
 @pytest.fixture
@@ -16,6 +18,8 @@ def bank(tmp_path: Path, settings: Settings) -> Iterator[RunningBank]:
         settings.SANDBOX_URL = running.url
         settings.GATEWAY_TIMEOUT_S = 0.8
         yield running
+        registry.gateway("sandbox").close()
+        registry._sandbox.cache_clear()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 
 from django.conf import settings
@@ -9,6 +10,8 @@ from django.conf import settings
 from raseed.gateways.port import Gateway
 from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class UnknownGateway(LookupError):
@@ -19,12 +22,14 @@ def gateway(name: str) -> Gateway:
     """The gateway of this name, one per process for given settings; raises UnknownGateway."""
     if name != SANDBOX:
         raise UnknownGateway(f"no gateway is called {name!r}; configured: {SANDBOX}")
-    return _sandbox(
-        settings.SANDBOX_URL,
-        settings.SANDBOX_SECRET_KEY,
-        settings.SANDBOX_WEBHOOK_SECRET,
-        settings.GATEWAY_TIMEOUT_S,
-    )
+    # `cache` runs the function twice when two threads come first together, and the second client would leak.
+    with _ONE_AT_A_TIME:
+        return _sandbox(
+            settings.SANDBOX_URL,
+            settings.SANDBOX_SECRET_KEY,
+            settings.SANDBOX_WEBHOOK_SECRET,
+            settings.GATEWAY_TIMEOUT_S,
+        )
 
 
 @cache
