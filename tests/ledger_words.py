@@ -3,11 +3,22 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+from raseed.db.invariants import Invariant, Violation, registered, run
 from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer
 from raseed.money import Money
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def rules_of_the_books() -> list[Invariant]:
+    """The ledger's own rules. Other rooms' rules would ask for the payments and papers behind these entries."""
+    return [found for found in registered() if found.check.__module__ == "raseed.ledger.verify"]
+
+
+def books_broken() -> list[Violation]:
+    """What the ledger's own rules find broken now."""
+    return list(run(NOW, checks=rules_of_the_books()))
 
 
 def entry(

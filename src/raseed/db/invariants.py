@@ -78,21 +78,24 @@ def registered() -> tuple[Invariant, ...]:
 
 
 def run(
-    now: datetime, *, per_check_max: int = 1_000, done: Callable[[Invariant], None] | None = None
+    now: datetime,
+    *,
+    checks: Sequence[Invariant] | None = None,
+    per_check_max: int = 1_000,
+    done: Callable[[Invariant], None] | None = None,
 ) -> Iterator[Violation]:
     """Check everything in one snapshot and yield the violations as they are found, at most `per_check_max` a check.
 
-    `done` is called after each check, for a progress bar. The snapshot is REPEATABLE READ and read-only; inside a
+    `checks` narrows it to some of those registered. `done` is called after each check, for a progress bar. The snapshot is REPEATABLE READ and read-only; inside a
     transaction of the caller that one is used as it is. Reads the primary.
     """
     connection = connections[DEFAULT_DB_ALIAS]
     is_nested = connection.in_atomic_block
-    checks = registered()
     with transaction.atomic():
         if not is_nested:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        for found in checks:
+        for found in registered() if checks is None else checks:
             # Collected first: while this generator is suspended its caller must not inherit the permission.
             with across_accounts(f"{found.rule}: {found.sentence}"):
                 broken = list(islice(found.check(now), per_check_max))
