@@ -17,7 +17,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console()
+operator = typer.Typer(help="The company that runs this installation.", no_args_is_help=True)
+app.add_typer(operator, name="operator")
+# Soft wrap: addresses and ids stay whole, to be copied.
+console = Console(soft_wrap=True)
 
 
 def _set_up() -> None:
@@ -159,6 +162,115 @@ def healthcheck(
     except (urllib.error.URLError, OSError) as error:
         print(f"{url} is not ready: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+@operator.command("init")
+def operator_init(
+    name: Annotated[str, typer.Option(prompt=True, help="The company's name, as its papers bear it.")],
+    country: Annotated[str, typer.Option(prompt=True, help="ISO 3166 code, as AE or SA.")],
+    time_zone: Annotated[str, typer.Option(prompt=True, help="IANA name, as Asia/Riyadh: dates of papers.")],
+    email_from: Annotated[str, typer.Option(prompt=True, help="From of all mails.")],
+    reply_to: Annotated[str, typer.Option(prompt=True, help="Where answers to mails go.")],
+    staff_name: Annotated[str, typer.Option(prompt=True, help="The first staff member.")],
+    staff_email: Annotated[str, typer.Option(prompt=True, help="The address that person signs in with.")],
+    name_ar: Annotated[str, typer.Option(help="The name in Arabic.")] = "",
+    address: Annotated[str, typer.Option(help="The address on papers.")] = "",
+    address_ar: Annotated[str, typer.Option(help="The address in Arabic.")] = "",
+    tax_number: Annotated[str, typer.Option(help="Tax registration number.")] = "",
+    registration_number: Annotated[str, typer.Option(help="Commercial registration number.")] = "",
+    tax_mode: Annotated[str, typer.Option(help="on_usage, or on_topup as in Saudi Arabia.")] = "on_usage",
+    tax_percent: Annotated[int, typer.Option(min=0, max=100, help="Tax rate in percent, for on_topup.")] = 0,
+) -> None:
+    """Make the operator and its first staff member, and print the one-time link for that person."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.accounts.models import Language, StaffRole, TaxMode
+    from raseed.accounts.onboarding import NewOperator, init_operator
+    from raseed.accounts.people import NewPerson
+    from raseed.errors import RaseedError
+
+    if tax_mode not in TaxMode.values:
+        raise typer.BadParameter(f"must be one of {', '.join(TaxMode.values)}", param_hint="--tax-mode")
+    new = NewOperator(
+        name=name,
+        country=country,
+        time_zone=time_zone,
+        email_from=email_from,
+        email_reply_to=reply_to,
+        name_ar=name_ar,
+        address=address,
+        address_ar=address_ar,
+        tax_number=tax_number,
+        registration_number=registration_number,
+        support_contact=reply_to,
+        tax_mode=TaxMode(tax_mode),
+        tax_rate_ppm=tax_percent * 10_000,
+    )
+    first = NewPerson(staff_name, staff_email, Language.ENGLISH)
+    try:
+        link = init_operator(new, first, StaffRole.FINANCE, timezone.now())
+    except RaseedError as error:
+        console.print(f"{error.field or 'operator'}: {error.message}", style="red", markup=False)
+        raise SystemExit(1) from error
+    console.print(
+        f"{staff_email} chooses a password here, once, within 72 hours:\n{link.url}", highlight=False
+    )
+
+
+@app.command()
+def bounce() -> None:
+    """Record a mail that came back: give a delivery status notification (RFC 3464) on standard input."""
+    _set_up()
+    from raseed.notifications.bounces import record_bounce
+
+    recorded = record_bounce(sys.stdin.buffer.read())
+    print(f"{recorded} bounces recorded")
+    raise SystemExit(0 if recorded else 1)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65533, help="The portal's port.")] = 8000,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget the demo's data and end.")] = False,
+) -> None:
+    """Run everything on this machine, show one Pay Now, serve until Ctrl-C. Data is kept in var/demo."""
+    from raseed.demo.run import Demo, DemoFailed, Ports, forget
+
+    try:
+        forget() if reset else Demo(console, Ports(port)).run()
+    except DemoFailed as failure:
+        console.print(f"The demo stopped: {failure}", style="red", markup=False, highlight=False)
+        raise SystemExit(1) from failure
+
+
+@app.command("demo-seed", hidden=True)
+def demo_seed() -> None:
+    """Seed the demo's database, if it is empty."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.demo import people, seed
+    from raseed.demo.run import password
+
+    if people.is_peopled():
+        people.set_passwords(password(), timezone.now())
+        return
+    seed.live(people.people_the_demo(password(), seed.begin(timezone.now())), timezone.now(), console)
+
+
+@app.command("demo-pay", hidden=True)
+def demo_pay() -> None:
+    """Make one Pay Now through the portal's own pages and print what happened."""
+    _set_up()
+    from django.conf import settings
+
+    from raseed.demo.pay import show_one_payment
+    from raseed.demo.run import papers_dir, password
+    from raseed.verify import report
+
+    show_one_payment(settings.PUBLIC_URL, password(), papers_dir(), console)
+    raise SystemExit(1 if report(console, at_rest=False) else 0)
 
 
 def main() -> None:

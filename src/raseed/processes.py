@@ -14,10 +14,10 @@ STOP_SECONDS_MAX = 25.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def die_with_parent() -> None:
-    """Between fork and exec: ask Linux to send this child SIGTERM should its parent be killed."""
+def die_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
+    """Between fork and exec: ask Linux to send this child a signal should its parent be killed."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)
 
 
 class Child:

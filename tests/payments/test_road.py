@@ -5,9 +5,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+
 from bank import RunningBank
 from people import NOON, Company, command, customer_balance, make_company, open_one, save_card, spend
-
 from raseed.balance.models import Reason, Suspension
 from raseed.balance.suspension import open_suspensions, smallest_sufficient, suspend
 from raseed.errors import RaseedError

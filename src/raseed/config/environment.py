@@ -52,6 +52,7 @@ class Environment(BaseSettings):
     secret_key: str
     public_url: str
     allowed_hosts: Annotated[tuple[str, ...], NoDecode]
+    proxies_in_front: Annotated[int, Field(ge=0, le=10)] = 0
     smtp_url: str
     gateway: str
     gateway_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0

@@ -15,6 +15,8 @@ DEBUG = False
 SECRET_KEY = ENVIRONMENT.secret_key
 ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
 PUBLIC_URL = ENVIRONMENT.public_url
+# How many proxies of our own write X-Forwarded-For; what stands left of theirs is the client's claim.
+PROXIES_IN_FRONT = ENVIRONMENT.proxies_in_front
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,8 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+
+from raseed.processes import die_with_parent
 
 OWNER_ROLE = "raseed_owner"
 APP_ROLE = "raseed_app"
@@ -247,6 +250,8 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.root,
                 # Its own group: Ctrl-C in the terminal reaches us, and we stop it last and cleanly.
                 start_new_session=True,
+                # Should we be killed, a fast shutdown: nobody else would ever stop it.
+                preexec_fn=partial(die_with_parent, signal.SIGINT),  # noqa: PLW1509 - before any thread
                 **self._service.arguments(),  # type: ignore[call-overload]
             )  # fmt: skip
 
@@ -256,14 +261,25 @@ class EmbeddedPostgres:
             if self._process is None or self._process.poll() is not None:
                 tail = (self.root / "postgresql.log").read_text(errors="replace")[-2000:]
                 raise EmbeddedServerError(f"PostgreSQL ended while starting in {self._data}:\n{tail}")
-            try:
-                psycopg.connect(self.url(SUPERUSER, "postgres"), connect_timeout=5).close()
-            except psycopg.OperationalError as error:
-                if time.monotonic() > deadline:
-                    raise EmbeddedServerError(f"PostgreSQL does not answer: {error}") from error
-                time.sleep(0.02)
-            else:
+            # The lock file names the server that holds the directory: it might be another one, on its socket.
+            if self._holder() == self._process.pid and self._answers():
                 return
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"PostgreSQL does not answer within {START_SECONDS_MAX:.0f} s")
+            time.sleep(0.02)
+
+    def _holder(self) -> int:
+        try:
+            return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        except (FileNotFoundError, IndexError):
+            return 0
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(SUPERUSER, "postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _has_database(self, name: str) -> bool:
         with psycopg.connect(self.url(SUPERUSER, "postgres"), autocommit=True) as connection:

@@ -32,7 +32,7 @@ from raseed.gateways.port import (
 )
 from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer, post
-from raseed.money import Money
+from raseed.money import CURRENCIES, Money
 from raseed.payments.breaks import BreakKind, report
 from raseed.payments.methods import keep
 from raseed.payments.models import GatewayReference, Payment
@@ -85,7 +85,8 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     move(payment, State.SUCCEEDED, cause, now)
     post(_top_up(payment, now))
     failpoint("KP05", payment.id)
-    failpoint("KP11", payment.id) if cause is Cause.WEBHOOK else None
+    if cause is Cause.WEBHOOK:
+        failpoint("KP11", payment.id)
     restore_if_paid(Account.objects.get(id=payment.account_id), now)
     if outcome.saved is not None and payment.save_method:
         _keep_method(payment, outcome.saved, now)
@@ -114,6 +115,22 @@ def _top_up(payment: Payment, now: datetime) -> NewEntry:
 
 def _suspend_capture(payment: Payment, cause: Cause, now: datetime) -> None:
     """Another amount or currency was captured than asked for: keep it apart until a person decides."""
+    if payment.captured_currency in CURRENCIES:
+        _post_to_suspense(payment, now)
+    if payment.state in {State.SUBMITTED, State.ACTION_REQUIRED}:
+        move(payment, State.REVIEW, cause, now)
+    # A currency that the books do not know cannot be posted: the break alone holds it until a person acts.
+    report(
+        BreakKind.UNEXPECTED_CAPTURE,
+        payment,
+        payment.gateway_ref,
+        f"asked {payment.charge_minor} {payment.currency},"
+        f" captured {payment.captured_minor} {payment.captured_currency}",
+        now,
+    )
+
+
+def _post_to_suspense(payment: Payment, now: datetime) -> None:
     captured = Money.from_minor(payment.captured_minor or 0, payment.captured_currency)
     post(
         NewEntry(
@@ -124,16 +141,6 @@ def _suspend_capture(payment: Payment, cause: Cause, now: datetime) -> None:
             at=now,
             memo={"payment_id": str(payment.id)},
         )
-    )
-    if payment.state in {State.SUBMITTED, State.ACTION_REQUIRED}:
-        move(payment, State.REVIEW, cause, now)
-    report(
-        BreakKind.UNEXPECTED_CAPTURE,
-        payment,
-        payment.gateway_ref,
-        f"asked {payment.charge_minor} {payment.currency},"
-        f" captured {payment.captured_minor} {payment.captured_currency}",
-        now,
     )
 
 

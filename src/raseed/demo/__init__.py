@@ -1,0 +1,1 @@
+"""`raseed demo`: everything on one machine, with an operator and accounts that never existed. No real money."""

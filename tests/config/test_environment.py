@@ -1,0 +1,73 @@
+"""Production starts with settings that are whole and safe, or not at all."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SAFE = {
+    "RASEED_ENV": "production",
+    "DATABASE_URL": "postgresql://raseed_app:secret@db.example/raseed",
+    "SECRET_KEY": "x" * 50,
+    "PUBLIC_URL": "https://billing.example.com",
+    "ALLOWED_HOSTS": "billing.example.com",
+    "SMTP_URL": "smtp+starttls://user:secret@mail.example:587",
+    "GATEWAY": "sandbox",
+    "SANDBOX_URL": "https://bank.example",
+    "SANDBOX_SECRET_KEY": "key",
+    "SANDBOX_WEBHOOK_SECRET": "secret",
+}
+
+
+def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
+    """Start the product with SAFE and changes; None unsets."""
+    settings = {name: value for name, value in (SAFE | changes).items() if value is not None}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "raseed.cli", "verify"],
+        env=kept | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"DATABASE_URL": None}, "DATABASE_URL: Field required"),
+        ({"SECRET_KEY": None}, "SECRET_KEY: Field required"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY: needs at least 40 characters"),
+        ({"PUBLIC_URL": "http://billing.example.com"}, "PUBLIC_URL: must begin with https://"),
+        ({"PUBLIC_URL": "billing.example.com"}, "PUBLIC_URL: must be the address of the portal"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS: must name the hosts"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS: must name at least one host"),
+        ({"FAILPOINTS": "1"}, "FAILPOINTS: kill points are for tests"),
+        ({"MAILBOX_DIR": "/tmp/mail"}, "MAILBOX_DIR: shows everybody's mail"),
+        ({}, "GATEWAY: the sandbox bank moves no real money"),
+        ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
+        ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),
+        ({"DATABASE_URL": "nonsense"}, "DATABASE_URL: must be a URL"),
+        ({"GATEWAY_TIMEOUT_S": "0"}, "GATEWAY_TIMEOUT_S"),
+    ],
+)
+def test_a_missing_or_unsafe_setting_is_named_and_nothing_starts(
+    changes: dict[str, str | None], named: str
+) -> None:
+    done = start(changes)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_faults_are_named_at_once() -> None:
+    done = start({"SECRET_KEY": "short", "ALLOWED_HOSTS": "*"})
+    assert done.returncode == 1
+    assert "SECRET_KEY" in done.stderr
+    assert "ALLOWED_HOSTS" in done.stderr
+
+
+def test_no_secret_is_printed() -> None:
+    done = start({"SECRET_KEY": "hunter2-hunter2"})
+    assert "hunter2" not in done.stderr
