@@ -1,6 +1,6 @@
 """The operator, the accounts, their users and billing details.
 
-Global tables: Operator, AmountPolicy, User. All others belong to an account. Nothing here may know money's state.
+Global tables: Operator, AmountPolicy, User, AttemptCount. All others belong to an account. Nothing here may know money's state.
 """
 
 from typing import ClassVar
@@ -139,7 +139,7 @@ class User(AbstractBaseUser):
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
-    objects: ClassVar[People] = People()  # type: ignore[assignment]
+    objects: ClassVar[People] = People()
 
     class Meta:
         constraints = [
@@ -151,6 +151,24 @@ class User(AbstractBaseUser):
                 name="accounts_user_account_or_staff",
             ),
         ]
+
+
+class AttemptCount(models.Model):
+    """How often something was tried for one subject in the running window. A global table: the tries of strangers.
+
+    `subject` is a keyed hash, so that the table tells nobody which addresses were tried.
+    """
+
+    purpose = models.CharField(max_length=30)
+    subject = models.CharField(max_length=64)
+    began_at = models.DateTimeField()
+    tries = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "subject"], name="accounts_attemptcount_subject"),
+        ]
+        indexes = [models.Index(fields=["began_at"], name="accounts_attemptcount_began")]
 
 
 class Membership(Owned):

@@ -150,6 +150,29 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="AttemptCount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("purpose", models.CharField(max_length=30)),
+                ("subject", models.CharField(max_length=64)),
+                ("began_at", models.DateTimeField()),
+                ("tries", models.PositiveIntegerField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["began_at"], name="accounts_attemptcount_began")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("purpose", "subject"), name="accounts_attemptcount_subject"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="BillingDetails",
             fields=[
                 (

@@ -1,0 +1,252 @@
+"""Who may do what: one table, and the only code that asks it.
+
+Every view is either `requires(Action.…)` or `public`, and every route stands in ROUTES with the same word; a test
+compares the two, so that a new address without an answer fails. What is not allowed here is refused. A person's role
+is read again at every request. Nothing here may look at a row other than the person's own account and membership:
+views keep to `actor.account`, which is what makes another account's row a 404.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, cast
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+
+from raseed.accounts.models import Account, Membership, User
+from raseed.accounts.origin import client_ip
+from raseed.audit.log import Who
+
+_log = logging.getLogger(__name__)
+
+
+class Role(StrEnum):
+    """What a person is: one of an account's three roles, or one of the two of the operator's staff."""
+
+    ADMIN = "admin"
+    SUPERVISOR = "supervisor"
+    AGENT = "agent"
+    SUPPORT = "support"
+    FINANCE = "finance"
+
+
+class Action(StrEnum):
+    """Everything that can be allowed or refused."""
+
+    SEE_HOME = "see_home"
+    SEE_HELP = "see_help"
+    SEE_BILLING = "see_billing"
+    PAY = "pay"
+    SEE_PAYMENTS = "see_payments"
+    DOWNLOAD_VOUCHER = "download_voucher"
+    SEE_BACKOFFICE = "see_backoffice"
+    SEE_ACCOUNTS = "see_accounts"
+    CREATE_ACCOUNT = "create_account"
+    INVITE_ADMIN = "invite_admin"
+    SUSPEND = "suspend"
+
+
+class Public(StrEnum):
+    """The word of a route that asks for no right."""
+
+    EVERYBODY = "everybody"
+
+
+Access = Action | Public
+
+_ADMINS: Final = frozenset({Role.ADMIN})
+_STAFF: Final = frozenset({Role.SUPPORT, Role.FINANCE})
+_ACCOUNT: Final = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT})
+
+ALLOWED: Final[dict[Action, frozenset[Role]]] = {
+    Action.SEE_HOME: _ACCOUNT,
+    Action.SEE_HELP: _ACCOUNT | _STAFF,
+    Action.SEE_BILLING: _ADMINS,
+    Action.PAY: _ADMINS,
+    Action.SEE_PAYMENTS: _ADMINS,
+    Action.DOWNLOAD_VOUCHER: _ADMINS,
+    Action.SEE_BACKOFFICE: _STAFF,
+    Action.SEE_ACCOUNTS: _STAFF,
+    Action.CREATE_ACCOUNT: _STAFF,
+    Action.INVITE_ADMIN: _STAFF,
+    Action.SUSPEND: _STAFF,
+}
+
+ROUTES: Final[dict[str, Access]] = {
+    "api:webhook": Public.EVERYBODY,  # the gateway's signature is its right
+    "api:healthz": Public.EVERYBODY,
+    "api:readyz": Public.EVERYBODY,
+    "portal:login": Public.EVERYBODY,
+    "portal:logout": Public.EVERYBODY,
+    "portal:password_reset": Public.EVERYBODY,
+    "portal:password_reset_sent": Public.EVERYBODY,
+    "portal:password_set": Public.EVERYBODY,
+    "portal:password_set_done": Public.EVERYBODY,
+    "portal:set_language": Public.EVERYBODY,
+    "portal:set_theme": Public.EVERYBODY,
+    "portal:start": Public.EVERYBODY,
+    "portal:mailbox": Public.EVERYBODY,  # there in the demo only
+    "portal:mail": Public.EVERYBODY,
+    "portal:mail_html": Public.EVERYBODY,
+    "portal:mail_attachment": Public.EVERYBODY,
+    "portal:home": Action.SEE_HOME,
+    "portal:help_pay_now": Action.SEE_HELP,
+    "portal:help_pay_now_faq": Action.SEE_HELP,
+    "portal:balance": Action.SEE_BILLING,
+    "portal:pay": Action.PAY,
+    "portal:pay_summary": Action.PAY,
+    "portal:invoices": Action.SEE_PAYMENTS,
+    "portal:payment": Action.SEE_PAYMENTS,
+    "portal:payment_return": Action.SEE_PAYMENTS,
+    "portal:voucher": Action.DOWNLOAD_VOUCHER,
+    "backoffice:home": Action.SEE_BACKOFFICE,
+    "backoffice:accounts": Action.SEE_ACCOUNTS,
+    "backoffice:account": Action.SEE_ACCOUNTS,
+    "backoffice:account_new": Action.CREATE_ACCOUNT,
+    "backoffice:invite": Action.INVITE_ADMIN,
+    "backoffice:suspend": Action.SUSPEND,
+    "backoffice:lift": Action.SUSPEND,
+}
+
+
+def may(role: Role, action: Action) -> bool:
+    """Whether the table allows it. What the table does not name is refused."""
+    return role in ALLOWED.get(action, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in person, in the one role that holds for this request. Staff have no account."""
+
+    user: User
+    role: Role
+    account: Account | None
+    ip: str | None = None
+
+    @property
+    def who(self) -> Who:
+        """The person as the audit log names them."""
+        return Who(self.user.id, self.role, self.ip)
+
+    def may(self, action: Action) -> bool:
+        """Whether this person may do `action`."""
+        return may(self.role, action)
+
+    def may_open(self, route: str) -> bool:
+        """Whether this person may open a route, by its name. An unknown route is not opened."""
+        access = ROUTES.get(route)
+        return access is Public.EVERYBODY or (isinstance(access, Action) and self.may(access))
+
+
+class NoAccount(LookupError):
+    """An account's page was asked with somebody who has none: a view that allows staff and forgot to say so."""
+
+
+def account_of(actor: Actor) -> Account:
+    """The person's own account: what every view of an account's pages is limited to. Raises NoAccount for staff."""
+    if actor.account is None:
+        raise NoAccount(f"role {actor.role} has no account")
+    return actor.account
+
+
+def actor_of(request: HttpRequest) -> Actor | None:
+    """Who is at the door, read from the database now; None if nobody is, or their role or account is gone."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return None
+    if user.staff_role:
+        return Actor(user, Role(user.staff_role), None, client_ip(request))
+    if user.account_id is None:
+        return None
+    membership = Membership.objects.filter(
+        account_id=user.account_id, user_id=user.id, is_active=True
+    ).first()
+    account = Account.objects.filter(id=user.account_id, closed_at__isnull=True).first()
+    if membership is None or account is None:
+        return None
+    return Actor(user, Role(membership.role), account, client_ip(request))
+
+
+def landing(actor: Actor) -> str:
+    """The route where this person starts."""
+    starts = ("backoffice:accounts", "portal:balance", "portal:home")
+    return next(route for route in starts if actor.may_open(route))
+
+
+class ActorRequest(HttpRequest):
+    """A request that `requires` has let in: `actor` is who asks."""
+
+    actor: Actor
+
+
+P = ParamSpec("P")
+View = Callable[Concatenate[ActorRequest, P], HttpResponseBase]
+OpenView = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def public(view: OpenView[P]) -> OpenView[P]:
+    """Mark a view that asks for no right, on purpose."""
+    cast("Any", view).access = Public.EVERYBODY
+    return view
+
+
+def requires(action: Action) -> Callable[[View[P]], OpenView[P]]:
+    """Let in who may do `action`, as `request.actor`.
+
+    Somebody who is not signed in goes to the login page and comes back after it; somebody without the right gets 403.
+    """
+
+    def wrap(view: View[P]) -> OpenView[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_login(request)
+            actor = actor_of(request)
+            if actor is None or not actor.may(action):
+                _log.warning(
+                    "access_denied action=%s user=%s role=%s",
+                    action,
+                    request.user.pk,
+                    actor.role if actor else "",
+                )
+                raise PermissionDenied
+            asking = cast("ActorRequest", request)
+            asking.actor = actor
+            return view(asking, *args, **kwargs)
+
+        cast("Any", guarded).access = action
+        return cast("OpenView[P]", guarded)
+
+    return wrap
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """The login page, with the way back: to the page itself, never to a form's target or a fragment."""
+    if request.headers.get("HX-Request") == "true":
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return HttpResponseClientRedirect(
+            _login_url(request, f"{page.path}?{page.query}" if page.query else page.path)
+        )
+    return HttpResponseRedirect(
+        _login_url(request, request.get_full_path() if request.method in {"GET", "HEAD"} else "")
+    )
+
+
+def _login_url(request: HttpRequest, back: str) -> str:
+    login = resolve_url(settings.LOGIN_URL)
+    return f"{login}?{urlencode({'next': back})}" if is_local(request, back) else login
+
+
+def is_local(request: HttpRequest, url: str) -> bool:
+    """Whether `url` is a path on this site: what may follow a sign-in. Anything else could lead people away."""
+    return url.startswith("/") and url_has_allowed_host_and_scheme(
+        url, allowed_hosts=None, require_https=request.is_secure()
+    )

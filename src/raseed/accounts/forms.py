@@ -1,0 +1,90 @@
+"""What people type to sign in and to get a password. The forms read; `people` does.
+
+Each names its fields one by one, so that whatever else is posted (a role, an account) is not read at all.
+"""
+
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
+from django.core.exceptions import ValidationError
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+
+from raseed.accounts.models import User
+
+# Longer than any password manager makes, short enough that hashing one stays cheap.
+PASSWORD_LENGTH_MAX = 200
+EMAIL_LENGTH_MAX = 254
+
+
+def _email(label: object) -> forms.EmailField:
+    return forms.EmailField(
+        label=label,  # type: ignore[arg-type]
+        max_length=EMAIL_LENGTH_MAX,
+        widget=forms.EmailInput(
+            attrs={
+                "class": "form-control",
+                "autocomplete": "username",
+                "dir": "ltr",
+                "autocapitalize": "none",
+            }
+        ),
+        error_messages={
+            "required": _("Enter your e-mail address, for example lina@example.com."),
+            "invalid": _("Enter a whole e-mail address, for example lina@example.com."),
+        },
+    )
+
+
+def _password(label: object, autocomplete: str, help_text: object = "") -> forms.CharField:
+    return forms.CharField(
+        label=label,  # type: ignore[arg-type]
+        help_text=help_text,  # type: ignore[arg-type]
+        max_length=PASSWORD_LENGTH_MAX,
+        strip=False,
+        widget=forms.PasswordInput(
+            attrs={"class": "form-control", "autocomplete": autocomplete, "dir": "ltr"}
+        ),
+        error_messages={"required": _("Enter the password.")},
+    )
+
+
+class SignInForm(forms.Form):
+    """Address and password, and where to go after it."""
+
+    username = _email(_("E-mail address"))
+    password = _password(_("Password"), "current-password")
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class ResetForm(forms.Form):
+    """The address to which a link is to be mailed."""
+
+    email = _email(_("E-mail address"))
+
+
+def _rules() -> str:
+    return " ".join(password_validators_help_texts())
+
+
+class PasswordForm(forms.Form):
+    """A new password, twice, for `user`: the rules look at the person's name and address too."""
+
+    new_password1 = _password(_("New password"), "new-password", lazy(_rules, str)())
+    new_password2 = _password(_("New password, once more"), "new-password")
+
+    def __init__(self, user: User, data: object = None) -> None:
+        super().__init__(data)  # type: ignore[arg-type]
+        self._user = user
+
+    def clean_new_password1(self) -> str:
+        """Refuse a weak password, with all its faults."""
+        password: str = self.cleaned_data["new_password1"]
+        validate_password(password, self._user)
+        return password
+
+    def clean_new_password2(self) -> str:
+        """Refuse two that differ."""
+        first, second = self.cleaned_data.get("new_password1"), self.cleaned_data["new_password2"]
+        if first is not None and first != second:
+            raise ValidationError(_("The two passwords differ. Type the same one twice."))
+        return str(second)

@@ -1,0 +1,214 @@
+"""People: who they are, how they sign in, how they get and change a password.
+
+Whether an address exists is told to nobody: a wrong address and a wrong password end in the same words after the same
+work, and asking for a reset always ends the same way. No password and no link is ever stored, queued or logged.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from psycopg.errors import UniqueViolation
+
+from raseed.accounts import attempts, links
+from raseed.accounts.models import Language, Membership, Role, StaffRole, User
+from raseed.audit import log
+from raseed.audit.log import Who
+from raseed.db.queue import defer
+from raseed.db.transactions import atomic
+from raseed.db.uuids import new_id
+from raseed.errors import RaseedError
+
+_log = logging.getLogger(__name__)
+
+INVITATION_JOB: Final = "notifications.mail_invitation"
+RESET_JOB: Final = "notifications.mail_password_reset"
+SELF_ROLE: Final = "self"
+
+
+class SignInRefused(RaseedError):
+    """Address and password do not fit; which of them is wrong is not said."""
+
+    code = "sign_in_refused"
+    status = 401
+    message = _("This e-mail address and password do not fit together. Check both, or reset your password.")
+
+
+class TooManyTries(RaseedError):
+    """Too many tries from one place; the password was not looked at."""
+
+    code = "too_many_tries"
+    status = 429
+    message = _("Too many tries. Wait %(minutes)s min and try again, or reset your password.")
+
+
+class EmailTaken(RaseedError):
+    """One address is one person in the whole installation."""
+
+    code = "email_taken"
+    status = 409
+    field = "email"
+    message = _("Somebody already signs in with %(email)s. Use another e-mail address.")
+
+
+class LinkOver(RaseedError):
+    """A one-time link that was used, is too old, or never was one."""
+
+    code = "link_over"
+    status = 410
+    message = _("This link no longer works: it was used already, or it is too old. Ask for a new one.")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person who is to sign in: where, how they are called, and in which language they read."""
+
+    name: str
+    email: str
+    language: Language
+
+
+def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
+    """The user whom the address and the password name. Raises SignInRefused, or TooManyTries without looking.
+
+    Starting the session is the caller's. Call it outside a transaction: the count of tries must stay.
+    """
+    place = ip or ""
+    subject = f"{email.strip().lower()} {place}"
+    waits = [attempts.take(attempts.SIGN_IN, subject, now), attempts.take(attempts.SIGN_IN_PLACE, place, now)]
+    wait = max((wait for wait in waits if wait), default=None)
+    if wait:
+        _log.warning("sign_in_limited ip=%s", place)
+        raise TooManyTries(minutes=_minutes(wait))
+    # Django hashes a password for nobody when the address is unknown, so that both answers take as long.
+    user = authenticate(None, username=email, password=password)
+    if not isinstance(user, User):
+        _log.warning("sign_in_refused ip=%s", place)
+        raise SignInRefused
+    attempts.forget(attempts.SIGN_IN, subject)
+    with atomic():
+        log.record(
+            Who(user.id, SELF_ROLE, ip),
+            "signed_in",
+            account_id=user.account_id,
+            object_kind="user",
+            object_id=user.id,
+            at=now,
+        )
+    return user
+
+
+def ask_for_reset(email: str, ip: str | None, now: datetime) -> None:
+    """Have a link mailed, if somebody signs in with the address. The same work, and no answer, either way."""
+    address = email.strip().lower()
+    waits = [
+        attempts.take(attempts.RESET, address, now),
+        attempts.take(attempts.RESET_PLACE, ip or "", now),
+    ]
+    if any(waits):
+        _log.warning("reset_limited ip=%s", ip)
+        return
+    user_id = User.objects.filter(email=address, is_active=True).values_list("id", flat=True).first()
+    # For an unknown address a job is queued all the same, for nobody: it finds no user and mails nothing.
+    defer(RESET_JOB, user_id=user_id or new_id())
+
+
+def link_holder(key: str, token: str, now: datetime) -> tuple[User, links.Purpose]:
+    """Whose link this is and what it is for. Raises LinkOver."""
+    return _fitting(User.objects.all(), key, token, now)
+
+
+def use_link(key: str, token: str, password: str, ip: str | None, now: datetime) -> User:
+    """Set the password by a one-time link, once, whoever else presses at the same moment.
+
+    Raises LinkOver, or Django's ValidationError if the password is too weak; then nothing has changed.
+    """
+    with atomic():
+        user, _purpose = _fitting(User.objects.select_for_update(), key, token, now)
+        validate_password(password, user)
+        set_password(user, password, Who(user.id, SELF_ROLE, ip), now)
+    return user
+
+
+def set_password(user: User, password: str, by: Who, now: datetime) -> None:
+    """Set the password and end all sessions of the user. Call it in a transaction."""
+    user.set_password(password)
+    user.sessions_valid_from = now
+    user.save(update_fields=["password", "sessions_valid_from"])
+    log.record(by, "password_set", account_id=user.account_id, object_kind="user", object_id=user.id, at=now)
+
+
+def add_member(account_id: UUID, person: NewPerson, role: Role, by: Who, now: datetime) -> User:
+    """A new user of an account, without a password yet. Call it in a transaction. Raises EmailTaken."""
+    user = _add(person, account_id, StaffRole.NONE, now)
+    Membership.objects.create(account_id=account_id, user_id=user.id, role=role)
+    _record_added(user, role, by, now)
+    return user
+
+
+def add_staff(person: NewPerson, role: StaffRole, by: Who, now: datetime) -> User:
+    """A new user of the operator's staff, without a password yet. Call it in a transaction. Raises EmailTaken."""
+    user = _add(person, None, role, now)
+    _record_added(user, role, by, now)
+    return user
+
+
+def invite(user: User, by: Who, now: datetime) -> None:
+    """Have the link to choose a first password mailed; the job makes it. Call it in a transaction."""
+    defer(INVITATION_JOB, user_id=user.id)
+    log.record(by, "invited", account_id=user.account_id, object_kind="user", object_id=user.id, at=now)
+
+
+def _fitting(users: QuerySet[User], key: str, token: str, now: datetime) -> tuple[User, links.Purpose]:
+    user_id = links.user_id_of(key)
+    user = users.filter(id=user_id).first() if user_id else None
+    purpose = links.purpose_of(user, token, now) if user else None
+    if user is None or purpose is None:
+        raise LinkOver
+    return user, purpose
+
+
+def _add(person: NewPerson, account_id: UUID | None, staff_role: StaffRole, now: datetime) -> User:
+    user = User(
+        email=person.email.strip().lower(),
+        name=person.name.strip(),
+        language=person.language,
+        account_id=account_id,
+        staff_role=staff_role,
+        created_at=now,
+        sessions_valid_from=now,
+    )
+    user.set_unusable_password()
+    try:
+        # A savepoint: the address that another transaction takes first must not break this one.
+        with atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise EmailTaken(email=user.email) from error
+    return user
+
+
+def _record_added(user: User, role: Role | StaffRole, by: Who, now: datetime) -> None:
+    log.record(
+        by,
+        "user_added",
+        account_id=user.account_id,
+        object_kind="user",
+        object_id=user.id,
+        at=now,
+        after={"email": user.email, "role": role.value},
+    )
+
+
+def _minutes(wait: timedelta) -> int:
+    return max(1, ceil(wait.total_seconds() / 60))

@@ -1,0 +1,16 @@
+"""Addresses of the back office, under /backoffice/."""
+
+from django.urls import path
+
+from raseed.backoffice import views
+
+app_name = "backoffice"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("accounts", views.accounts, name="accounts"),
+    path("accounts/new", views.account_new, name="account_new"),
+    path("accounts/<uuid:account_id>", views.account, name="account"),
+    path("accounts/<uuid:account_id>/suspend", views.suspend, name="suspend"),
+    path("accounts/<uuid:account_id>/lift/<slug:reason>", views.lift, name="lift"),
+    path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
+]
