@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, BillingDetails, Mode, Operator
@@ -225,7 +225,11 @@ def issue_missing(now: datetime) -> int:
     with across_accounts("sweep: papers whose file was not made"):
         unmade = list(
             Document.objects.filter(issued_at__gt=now - SWEEP_BACK, issued_at__lt=now - SWEEP_AFTER)
-            .exclude(Exists(_same_account(DocumentFile).filter(document_id=OuterRef("id"))))
+            .exclude(
+                Exists(
+                    DocumentFile.objects.filter(account_id=OuterRef("account_id"), document_id=OuterRef("id"))
+                )
+            )
             .order_by("issued_at")
             .values_list("account_id", "id")[:SWEEP_MAX]
         )
@@ -242,15 +246,15 @@ def _without_voucher(now: datetime) -> list[Payment]:
             )
             .exclude(
                 Exists(
-                    _same_account(Document).filter(kind=PaperKind.RECEIPT_VOUCHER, payment_id=OuterRef("id"))
+                    Document.objects.filter(
+                        account_id=OuterRef("account_id"),
+                        kind=PaperKind.RECEIPT_VOUCHER,
+                        payment_id=OuterRef("id"),
+                    )
                 )
             )
             .order_by("final_at")[:SWEEP_MAX]
         )
-
-
-def _same_account(model: type[Document] | type[DocumentFile]) -> QuerySet[Document] | QuerySet[DocumentFile]:
-    return model.objects.filter(account_id=OuterRef("account_id"))
 
 
 def _issued_or_logged(payment: Payment, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from raseed.db.guard import across_accounts
 from raseed.db.transactions import atomic
 from raseed.documents.models import Document
 from raseed.errors import RaseedError
@@ -23,7 +24,7 @@ from raseed.notifications.models import Mail, MailRecipient, PersonalMail
 
 REASON_LENGTH_MAX: Final = 500
 SHOWN_MAX: Final = 50
-_OURS: Final = re.compile(r"<mail\.([0-9a-f]{32})(?:\.([0-9a-f]{32}))?@[^<>\s]+>")
+_MESSAGE_ID: Final = re.compile(r"<[0-9a-f]{32}@[^<>\s]+>")
 
 
 class NotABounce(RaseedError):
@@ -62,25 +63,21 @@ def record_bounce(raw: bytes, now: datetime) -> list[str]:
     Raises NotABounce for anything else than a notification about a mail of ours. A delay is no bounce, and neither is
     an address that the mail did not go to.
     """
-    report = cast("EmailMessage", message_from_bytes(raw, policy=policy.default))
+    report = message_from_bytes(raw, policy=policy.default)
     if report.get_content_type() != "multipart/report":
         raise NotABounce(f"it is {report.get_content_type()}, not multipart/report")
-    ids = _message_id(report)
-    if ids is None:
+    mail = _mail_named_in(report)
+    if mail is None:
         raise NotABounce("it names no Message-ID of ours")
-    failed = dict(_failed(report))
-    mail_id, account_id = ids
     with atomic():
-        return [
-            address for address, reason in failed.items() if _mark(mail_id, account_id, address, reason, now)
-        ]
+        return [address for address, reason in _failed(report) if _mark(mail, address, reason, now)]
 
 
-def _mark(mail_id: UUID, account_id: UUID | None, address: str, reason: str, now: datetime) -> bool:
+def _mark(mail: Mail | PersonalMail, address: str, reason: str, now: datetime) -> bool:
     rows = (
-        MailRecipient.objects.filter(account_id=account_id, mail_id=mail_id)
-        if account_id
-        else PersonalMail.objects.filter(id=mail_id)
+        MailRecipient.objects.filter(account_id=mail.account_id, mail_id=mail.id)
+        if isinstance(mail, Mail)
+        else PersonalMail.objects.filter(id=mail.id)
     )
     return bool(
         rows.filter(address__iexact=address, bounced_at__isnull=True).update(
@@ -89,14 +86,16 @@ def _mark(mail_id: UUID, account_id: UUID | None, address: str, reason: str, now
     )
 
 
-def _message_id(report: EmailMessage) -> tuple[UUID, UUID | None] | None:
-    """(mail, account or None) of the mail that came back: from its own headers, else from what the report answers."""
+def _mail_named_in(report: EmailMessage) -> Mail | PersonalMail | None:
+    """The mail that came back: by its own headers, else by what the report says that it answers."""
     named = [str(part["Message-ID"] or "") for part in _returned(report)]
     named += [str(report["In-Reply-To"] or ""), str(report["References"] or "")]
-    for text in named:
-        found = _OURS.search(text)
-        if found:
-            return UUID(found[1]), UUID(found[2]) if found[2] else None
+    for message_id in _MESSAGE_ID.findall(" ".join(named)):
+        with across_accounts("mail that came back names no account"):
+            mail = Mail.objects.filter(message_id=message_id).first()
+        found = mail or PersonalMail.objects.filter(message_id=message_id).first()
+        if found is not None:
+            return found
     return None
 
 

@@ -84,16 +84,18 @@ def admin_addresses(account_id: UUID) -> list[str]:
 
 
 def _distinct(addresses: list[str]) -> list[str]:
-    """Each address once, whatever its case, in the order given."""
-    return list(
-        {address.strip().lower(): address.strip() for address in addresses if address.strip()}.values()
-    )
+    """Each address once, whatever its case, in the order and the spelling in which it came first."""
+    first: dict[str, str] = {}
+    for address in addresses:
+        if address.strip():
+            first.setdefault(address.strip().lower(), address.strip())
+    return list(first.values())
 
 
 def _keep(
     mail: Mail, written: Written, language: str, addresses: list[str], operator: Operator, now: datetime
 ) -> Mail:
-    mail.message_id = f"<mail.{mail.id.hex}.{mail.account_id.hex}@{_domain(operator)}>"
+    mail.message_id = _message_id(mail.id, operator)
     mail.language = language
     mail.subject, mail.text, mail.html = written.subject, written.text, written.html
     mail.created_at = mail.next_try_at = now
@@ -122,14 +124,14 @@ def _recipient(mail: Mail, address: str, now: datetime) -> MailRecipient:
 
 def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
     mail_id = new_id()
-    domain = _domain(Operator.objects.get())
+    operator = Operator.objects.get()
     mail = PersonalMail(
         id=mail_id,
         kind=kind,
         user_id=user.id,
         address=user.email,
         language=user.language,
-        message_id=f"<mail.{mail_id.hex}@{domain}>",
+        message_id=_message_id(mail_id, operator),
         created_at=now,
         next_try_at=now,
     )
@@ -145,5 +147,6 @@ def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMai
     return kept
 
 
-def _domain(operator: Operator) -> str:
-    return operator.email_from.rpartition("@")[2]
+def _message_id(mail_id: UUID, operator: Operator) -> str:
+    """Made once, from the row's id, and short enough to stand on one line."""
+    return f"<{mail_id.hex}@{operator.email_from.rpartition('@')[2]}>"

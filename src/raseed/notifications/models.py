@@ -87,6 +87,8 @@ class Mail(Outgoing, Owned):
         indexes = [
             models.Index(fields=["next_try_at"], condition=OPEN, name="notifications_mail_open"),
             models.Index(fields=["account", "document_id"], name="notifications_mail_document"),
+            # Mail that came back names nothing else.
+            models.Index(fields=["message_id"], name="notifications_mail_message_id"),
         ]
 
 
@@ -141,4 +143,5 @@ class PersonalMail(Outgoing):
         indexes = [
             models.Index(fields=["next_try_at"], condition=OPEN, name="notifications_personal_open"),
             models.Index(fields=["user_id", "kind", "-created_at"], name="notifications_personal_user"),
+            models.Index(fields=["message_id"], name="notifications_personal_msg_id"),
         ]

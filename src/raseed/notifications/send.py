@@ -15,6 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Exists, OuterRef
 
 from raseed.accounts import links
+from raseed.accounts.links import OneTimeLink, Purpose
 from raseed.accounts.models import Account, Operator, User
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
@@ -75,12 +76,18 @@ def send_personal_mail(mail_id: UUID, now: datetime) -> None:
             return
     user = User.objects.filter(id=mail.user_id, is_active=True, email=mail.address).first()
     if user is None:
-        # Disabled, or known by another address since: the link would reach somebody else.
+        # Disabled, or known by another address since: the link could reach somebody else.
         _record_personal(
             mail, Delivery(refused={mail.address: "no longer the address of an active user"}), now
         )
         return
-    message = _message(mail, _personal_text(mail, user, now), [mail.address])
+    link = links.make(user, now)
+    if mail.kind == PersonalKind.INVITATION and link.purpose is not Purpose.INVITATION:
+        _record_personal(
+            mail, Delivery(refused={mail.address: "the user has chosen a password already"}), now
+        )
+        return
+    message = _message(mail, _personal_text(user, link), [mail.address])
     delivery = deliver(message, [mail.address])
     failpoint("KP23", mail_id)
     _record_personal(mail, delivery, now)
@@ -145,12 +152,13 @@ def _message(mail: Outgoing, written: Written, addresses: list[str]) -> EmailMul
     return message
 
 
-def _personal_text(mail: PersonalMail, user: User, now: datetime) -> Written:
+def _personal_text(user: User, link: OneTimeLink) -> Written:
+    """Say what the link is for; who asks for a reset and has no password yet is still being invited."""
     operator = Operator.objects.get()
-    if mail.kind == PersonalKind.INVITATION:
+    if link.purpose is Purpose.INVITATION:
         account = Account.objects.filter(id=user.account_id).first() if user.account_id else None
-        return invitation(user, account, links.invitation(user, now), operator)
-    return password_reset(user, links.reset(user, now), operator)
+        return invitation(user, account, link.url, operator)
+    return password_reset(user, link.url, operator)
 
 
 def _record(mail: Mail, delivery: Delivery, now: datetime) -> None:

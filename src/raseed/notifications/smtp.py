@@ -7,9 +7,11 @@ sender as well, so that what is sent back comes to the operator. No mail is sent
 import smtplib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.message import SafeMIMEMultipart
 
 from raseed.db.transactions import assert_no_transaction
 
@@ -31,16 +33,19 @@ def deliver(mail: EmailMultiAlternatives, addresses: list[str]) -> Delivery:
     A connection lost after the text was sent counts as not taken: the mail goes again with the same Message-ID.
     """
     assert_no_transaction()
-    content = mail.message().as_bytes(linesep="\r\n")
+    # smtplib sends bytes as they are: the ends of lines must be those of SMTP already.
+    content = cast("SafeMIMEMultipart", mail.message()).as_bytes(linesep="\r\n")
     backend = EmailBackend(fail_silently=False)
     try:
         backend.open()
+        if backend.connection is None:
+            raise smtplib.SMTPServerDisconnected("no connection was opened")
         answers = backend.connection.sendmail(mail.from_email, addresses, content)
     except smtplib.SMTPRecipientsRefused as error:
         answers = error.recipients
     except smtplib.SMTPDataError as error:
         # The text itself was refused: that is the same answer for everybody.
-        answers = dict.fromkeys(addresses, (error.smtp_code, error.smtp_error))
+        answers = dict.fromkeys(addresses, (error.smtp_code, _bytes(error.smtp_error)))
     except (smtplib.SMTPException, OSError) as error:
         # The server is away, or does not like us (sender, sign-in): that is not the reader's fault.
         return Delivery(later=dict.fromkeys(addresses, _reason(error)))
@@ -63,10 +68,13 @@ def _sorted(addresses: list[str], answers: dict[str, tuple[int, bytes]]) -> Deli
 
 def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"{error.smtp_code} {_decoded(error.smtp_error)}"
+        return f"{error.smtp_code} {_decoded(_bytes(error.smtp_error))}"
     return f"{type(error).__name__}: {error}"[:REASON_LENGTH_MAX]
 
 
-def _decoded(text: bytes | str) -> str:
-    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return " ".join(words.split())[:REASON_LENGTH_MAX]
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def _decoded(text: bytes) -> str:
+    return " ".join(text.decode("utf-8", "replace").split())[:REASON_LENGTH_MAX]

@@ -143,6 +143,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["user_id", "kind", "-created_at"], name="notifications_personal_user"
                     ),
+                    models.Index(fields=["message_id"], name="notifications_personal_msg_id"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
@@ -168,6 +169,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="mail",
             index=models.Index(fields=["account", "document_id"], name="notifications_mail_document"),
+        ),
+        migrations.AddIndex(
+            model_name="mail",
+            index=models.Index(fields=["message_id"], name="notifications_mail_message_id"),
         ),
         migrations.AddConstraint(
             model_name="mail",
