@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from uuid import UUID
 import httpx
 
 from raseed.db.transactions import assert_no_transaction
+from raseed.failpoints import ENABLED, failpoint
 from raseed.gateways.port import (
     ActionRequired,
     Busy,
@@ -107,7 +108,8 @@ class SandboxGateway:
             "saved_reference": charge.saved_reference,
         }
         headers = {"Idempotency-Key": charge.idempotency_key}
-        response = self._send("POST", "/v1/payments", json=body, headers=headers)
+        watched = {"trace": _dies_once_sent(charge.payment_id)} if ENABLED else {}
+        response = self._send("POST", "/v1/payments", json=body, headers=headers, extensions=watched)
         if isinstance(response, Unknown):
             return response
         return Refused(_described(response)) if _refusal(response) else _outcome(response)
@@ -184,6 +186,16 @@ class SandboxGateway:
             return self._client.request(method, path, **request)
         except httpx.HTTPError as error:
             return Unknown(f"{method} {path}: {error!r}")
+
+
+def _dies_once_sent(payment_id: UUID) -> Callable[[str, object], None]:
+    """For the tests that kill processes: the request has left, its answer is not there."""
+
+    def trace(event: str, _told: object) -> None:
+        if event == "http11.send_request_body.complete":
+            failpoint("KP03", payment_id)
+
+    return trace
 
 
 def _outcome(response: httpx.Response) -> Outcome:
