@@ -41,13 +41,10 @@ COPIES = {
 # The sprite holds these and no others: each is used by a template.
 ICONS = (
     "arrow-clockwise",
-    "bank",
     "box-arrow-right",
     "check-circle-fill",
     "chevron-down",
-    "chevron-right",
     "circle-half",
-    "clock-history",
     "credit-card",
     "download",
     "envelope",

@@ -121,11 +121,11 @@ def faults(language: str) -> Iterator[str]:
 
 
 def save(catalogue: Catalog, language: str) -> None:
-    """Write a catalogue so that the same messages always make the same file: no dates, no line numbers."""
+    """Write a catalogue so that the same messages always make the same file: no dates, no places."""
     catalogue.fuzzy = False
     catalogue.project, catalogue.version = "Raseed", "1"
     buffer = io.BytesIO()
-    write_po(buffer, catalogue, width=110, ignore_obsolete=True, include_lineno=False)
+    write_po(buffer, catalogue, width=110, no_location=True, sort_output=True, ignore_obsolete=True)
     head, rest = buffer.getvalue().decode("utf-8").split("\n\n", 1)
     kept = [line for line in head.splitlines() if not DROPPED_HEADERS.match(line)]
     path = catalogue_path(language)

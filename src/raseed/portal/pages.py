@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from django.utils.functional import Promise
@@ -16,9 +15,6 @@ from django.utils.functional import Promise
 from raseed.money import Money
 
 Text = str | Promise
-
-PAYING_STATES: Final = frozenset({"created", "submitted", "action_required"})
-FINAL_STATES: Final = frozenset({"succeeded", "failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,6 @@ class Frame:
     crumbs: tuple[Link, ...] = ()
     tabs: tuple[Link, ...] = ()
     person_menu: tuple[Link, ...] = ()
-    here: str = "/"
     demo: bool = False
 
 
@@ -82,8 +77,6 @@ class BalancePage:
     available: Money
     terms: tuple[Term, ...]
     as_of: datetime
-    postpaid: bool = False
-    credit_limit: Money | None = None
     suspensions: tuple[SuspensionLine, ...] = ()
     smallest_payment: Money | None = None
     support_contact: str = ""
@@ -128,7 +121,8 @@ class PayPage:
     """The Pay Now form as it is drawn. ``client_key`` is minted at the first drawing and kept when drawn again.
 
     ``amount_text`` is what the person typed, unread. ``method`` is a saved card's id or "new". ``errors`` maps a field
-    (amount, method, or "form" for the whole) to its sentence. ``confirm`` is the payment to be confirmed beside.
+    (amount, method, or "form" for the whole) to its sentence. ``confirm`` is the payment to be confirmed beside;
+    ``unavailable`` says why nothing can be paid now, and takes the form's place.
     """
 
     client_key: UUID
@@ -146,7 +140,7 @@ class PayPage:
     errors: dict[str, Text] = field(default_factory=dict)
     confirm: InProgress | None = None
     smallest_payment: Money | None = None
-    unavailable: bool = False
+    unavailable: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +169,6 @@ class PaymentStatus:
     service_restored: bool = False
     poll_s: int = 0
     seen: str = ""
-
-    @property
-    def is_paying(self) -> bool:
-        """Whether the person should wait and not pay again."""
-        return self.state in PAYING_STATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,18 @@ an amount, and nothing marks text of a person as safe.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
-from raseed.money import Money, format_amount, format_money
+from raseed.money import MICROS_PER_UNIT, MINUS, Money, currency_of, format_amount, format_money
+from raseed.payments.states import State
 
 register = template.Library()
 
@@ -27,15 +26,22 @@ register = template.Library()
 ISOLATE: Final = "\u2066"
 POP: Final = "\u2069"
 
-# state of a payment -> (what people call it, tone, icon)
-STATE_LOOKS: Final[dict[str, tuple[str | Promise, str, str]]] = {
-    "created": (_("Started"), "info", "hourglass-split"),
-    "submitted": (_("Being confirmed"), "info", "hourglass-split"),
-    "action_required": (_("Waiting for you at the bank"), "warning", "shield-check"),
-    "review": (_("Under review"), "warning", "search"),
-    "failed": (_("Not charged"), "danger", "x-circle-fill"),
-    "canceled": (_("Canceled"), "muted", "slash-circle"),
-    "succeeded": (_("Paid"), "success", "check-circle-fill"),
+
+class Look(NamedTuple):
+    """How a payment's state is drawn."""
+
+    tone: str
+    icon: str
+
+
+LOOKS: Final[dict[State, Look]] = {
+    State.CREATED: Look("info", "hourglass-split"),
+    State.SUBMITTED: Look("info", "hourglass-split"),
+    State.ACTION_REQUIRED: Look("warning", "shield-check"),
+    State.REVIEW: Look("warning", "search"),
+    State.FAILED: Look("danger", "x-circle-fill"),
+    State.CANCELED: Look("muted", "slash-circle"),
+    State.SUCCEEDED: Look("success", "check-circle-fill"),
 }
 
 
@@ -57,9 +63,14 @@ def figure(amount: Money) -> SafeString:
 
 
 @register.filter
-def plain_money(amount: Money) -> str:
-    """Write an amount with its code as text, for attributes and the inside of sentences."""
-    return isolated(format_money(amount))
+def exact(amount: Money) -> SafeString:
+    """Write an amount to the millionth, without its code: the terms of a sum must add up for whoever checks it."""
+    whole, micros = divmod(abs(amount.micros), MICROS_PER_UNIT)
+    exponent = currency_of(amount.currency).exponent
+    decimals = f"{micros:06d}"
+    shown = decimals[:exponent] + decimals[exponent:].rstrip("0")
+    sign = MINUS if amount.micros < 0 else ""
+    return format_html('<span class="amount" dir="ltr">{}</span>', isolated(f"{sign}{whole:,}.{shown}"))
 
 
 @register.filter
@@ -84,11 +95,13 @@ def unbroken(text: object) -> SafeString:
 def when(moment: datetime) -> SafeString:
     """Write a moment in the reader's time zone, with the zone beside it and UTC behind it."""
     local = timezone.localtime(moment)
+    # A format, not a sentence: Arabic writes another comma.
+    shape = gettext("j M Y, H:i")
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
         f"{moment:%Y-%m-%d %H:%M:%S} UTC",
-        f"{date_format(local, gettext('j M Y, H:i'))} {isolated(zone_name(local))}",
+        f"{date_format(local, shape)} {isolated(zone_name(local))}",
     )
 
 
@@ -101,17 +114,14 @@ def zone_name(local: datetime) -> str:
     return f"GMT{offset[0]}{hours}" + (f":{minutes}" if minutes != "00" else "")
 
 
-@register.filter
-def state_label(state: str) -> str | Promise:
-    """Name a payment's state for people."""
-    return STATE_LOOKS[state][0]
-
-
 @register.simple_tag
 def state_badge(state: str) -> SafeString:
     """Draw a payment's state: colour, icon and word, so that none of them is needed alone."""
-    label, tone, name = STATE_LOOKS[state]
-    return format_html('<span class="badge-state tone-{}">{}{}</span>', tone, icon(name), label)
+    known = State(state)
+    look = LOOKS[known]
+    return format_html(
+        '<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), known.label
+    )
 
 
 @register.simple_tag

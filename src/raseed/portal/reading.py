@@ -1,0 +1,187 @@
+"""Reads what the pages show out of the rooms below, always for one account. Nothing here writes or decides."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from raseed.accounts.models import Account, BillingDetails, Operator
+from raseed.balance.equation import available, equation
+from raseed.balance.models import Reason, Suspension
+from raseed.balance.suspension import open_suspensions, smallest_sufficient
+from raseed.documents.issue import voucher_numbers, voucher_of
+from raseed.money import MINUS, Money
+from raseed.notifications.models import MailRecipient
+from raseed.payments.amounts import PaymentsNotOffered, policy_of
+from raseed.payments.models import GatewayHealth, Payment
+from raseed.payments.states import OPEN, State
+from raseed.portal.pages import BalancePage, InProgress, PaymentRow, PaymentStatus, SuspensionLine, Term
+from raseed.portal.terms import EQUATION, TermShown
+from raseed.portal.wording import SAME_CARD, card_name, case_number, decline_reason
+
+OPEN_SHOWN_MAX: Final = 5
+RECENT_SHOWN: Final = 5
+# How long after its end a page waits for a payment's voucher before it stops looking.
+VOUCHER_PATIENCE: Final = timedelta(minutes=2)
+# Seconds between two looks, by the payment's age.
+LOOKS: Final = ((timedelta(seconds=30), 1), (timedelta(minutes=5), 3), (timedelta.max, 10))
+LOOK_AT_BANK_S: Final = 2
+LOOK_AT_REVIEW_S: Final = 30
+
+
+def balance_page(
+    account: Account, now: datetime, *, may_pay: bool, follow: Payment | None = None
+) -> BalancePage:
+    """Everything of Balance Details. `follow` is a payment to show even when it is final: the one just made."""
+    parts = equation(account)
+    suspensions = open_suspensions(account.id)
+    return BalancePage(
+        available=parts.available,
+        terms=tuple(_term(shown, getattr(parts, shown.name)) for shown in EQUATION if _counts(shown, parts)),
+        as_of=now,
+        suspensions=tuple(SuspensionLine(one.reason, one.since) for one in suspensions),
+        smallest_payment=smallest_payment(account, suspensions),
+        support_contact=Operator.objects.get().support_contact,
+        may_pay=may_pay,
+        payments_open=_followed(account, follow, now),
+        recent=rows(
+            account, Payment.objects.filter(account_id=account.id).order_by("-created_at")[:RECENT_SHOWN]
+        ),
+    )
+
+
+def _counts(shown: TermShown, parts: object) -> bool:
+    return shown.always or bool(getattr(parts, shown.name))
+
+
+def _term(shown: TermShown, amount: Money) -> Term:
+    """A contribution as sign and size; one of nothing keeps the sign that it would usually have."""
+    negative = amount.micros < 0 or (amount.micros == 0 and shown.usually_taken)
+    return Term(shown.label, MINUS if negative else "+", -amount if amount.micros < 0 else amount)
+
+
+def smallest_payment(account: Account, suspensions: Iterable[Suspension]) -> Money | None:
+    """The smallest payment that restores a service stopped for the balance; None where paying restores nothing."""
+    if {one.reason for one in suspensions} != {Reason.BALANCE}:
+        return None
+    try:
+        return smallest_sufficient(account, policy_of(account).minimum)
+    except PaymentsNotOffered:
+        return None
+
+
+def _followed(account: Account, follow: Payment | None, now: datetime) -> tuple[PaymentStatus, ...]:
+    running = list(
+        Payment.objects.filter(account_id=account.id, state__in=OPEN).order_by("-created_at")[:OPEN_SHOWN_MAX]
+    )
+    if follow is not None:
+        running = [follow, *(one for one in running if one.id != follow.id)]
+    return tuple(payment_status(account, one, now) for one in running)
+
+
+def payment_status(account: Account, payment: Payment, now: datetime) -> PaymentStatus:
+    """One payment as the person who waits for it sees it, with the balance as it is now."""
+    voucher = voucher_of(account.id, payment.id) if payment.state == State.SUCCEEDED else None
+    number = voucher.display_number if voucher else ""
+    poll_s = _pause(payment, number, now)
+    return PaymentStatus(
+        id=payment.id,
+        state=payment.state,
+        credit=Money(payment.credit_micros, payment.currency),
+        charged=charged(payment),
+        method=card_name(payment.card_brand, payment.card_last4),
+        created_at=payment.created_at,
+        balance=available(account),
+        tax=Money(payment.tax_micros, payment.currency) if payment.tax_micros else None,
+        reason=decline_reason(payment.decline_code),
+        retry_other_card=bool(payment.decline_code) and payment.decline_code not in SAME_CARD,
+        action_url=payment.action_url,
+        case=case_number(payment.id),
+        mailed_to=_billing_emails(account.id) if payment.state == State.SUCCEEDED else (),
+        voucher_number=number,
+        service_restored=_restored(payment),
+        poll_s=poll_s,
+        seen=f"{payment.state}.{poll_s}.{number}",
+    )
+
+
+def _pause(payment: Payment, voucher_number: str, now: datetime) -> int:
+    """Seconds before the page looks again; 0 when nothing more will change."""
+    match State(payment.state):
+        case State.FAILED | State.CANCELED:
+            return 0
+        case State.SUCCEEDED:
+            waiting = not voucher_number and now - (payment.final_at or now) < VOUCHER_PATIENCE
+            return 1 if waiting else 0
+        case State.REVIEW:
+            return LOOK_AT_REVIEW_S
+        case State.ACTION_REQUIRED:
+            return LOOK_AT_BANK_S
+    age = now - payment.created_at
+    return next(pause for limit, pause in LOOKS if age < limit)
+
+
+def _billing_emails(account_id: UUID) -> tuple[str, ...]:
+    details = BillingDetails.objects.filter(account_id=account_id).first()
+    return tuple(details.billing_emails) if details else ()
+
+
+def _restored(payment: Payment) -> bool:
+    """Whether this payment brought the service back: both are written in one transaction, at one moment."""
+    if payment.state != State.SUCCEEDED:
+        return False
+    return Suspension.objects.filter(
+        account_id=payment.account_id, reason=Reason.BALANCE, lifted_at=payment.final_at
+    ).exists()
+
+
+def charged(payment: Payment) -> Money:
+    """What the card is, or was, charged."""
+    return Money.from_minor(payment.charge_minor, payment.currency)
+
+
+def interrupted(gateway: str, now: datetime) -> bool:
+    """Whether the gateway is silent and no new try is due: the form would only end in a refusal."""
+    return GatewayHealth.objects.filter(gateway=gateway, opened_at__isnull=False, probe_at__gt=now).exists()
+
+
+def in_progress(account: Account, now: datetime) -> InProgress | None:
+    """The newest payment of the account that is not final."""
+    payment = Payment.objects.filter(account_id=account.id, state__in=OPEN).order_by("-created_at").first()
+    if payment is None:
+        return None
+    age_s = max(0, int((now - payment.created_at).total_seconds()))
+    return InProgress(payment.id, Money(payment.credit_micros, payment.currency), age_s)
+
+
+def rows(account: Account, payments: Iterable[Payment]) -> tuple[PaymentRow, ...]:
+    """Payments as lines of a list, with their vouchers and what became of the mail."""
+    found = list(payments)
+    ids = [one.id for one in found]
+    numbers = voucher_numbers(account.id, ids)
+    bounced = _bounced(account.id, ids)
+    return tuple(
+        PaymentRow(
+            id=one.id,
+            at=one.created_at,
+            method=card_name(one.card_brand, one.card_last4),
+            amount=charged(one),
+            state=one.state,
+            voucher_number=numbers.get(one.id, ""),
+            mail_bounced=one.id in bounced,
+        )
+        for one in found
+    )
+
+
+def _bounced(account_id: UUID, payment_ids: list[UUID]) -> frozenset[UUID]:
+    """The payments whose voucher was sent back by the mail server of a billing address."""
+    return frozenset(
+        MailRecipient.objects.filter(
+            account_id=account_id,
+            bounced_at__isnull=False,
+            mail__account_id=account_id,
+            mail__document__account_id=account_id,
+            mail__document__payment_id__in=payment_ids,
+        ).values_list("mail__document__payment_id", flat=True)
+    )

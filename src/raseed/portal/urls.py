@@ -1,0 +1,29 @@
+"""Every address of the portal. Who may open it stands in raseed.accounts.access.ROUTES, under the same name."""
+
+from django.urls import include, path
+
+from raseed.portal.views import balance, guides, mailbox, pay, payments, start
+
+app_name = "portal"
+urlpatterns = [
+    path("", start.start, name="start"),
+    path("", include("raseed.portal.people_urls")),
+    path("home", start.home, name="home"),
+    path("preferences/language", start.set_language, name="set_language"),
+    path("preferences/theme", start.set_theme, name="set_theme"),
+    path("settings/billing/balance", balance.balance, name="balance"),
+    path("settings/billing/balance/pay", pay.pay, name="pay"),
+    path("settings/billing/balance/pay/summary", pay.pay_summary, name="pay_summary"),
+    path("settings/billing/invoices", payments.invoices, name="invoices"),
+    path("settings/billing/payments/<uuid:payment_id>", payments.payment, name="payment"),
+    path(
+        "settings/billing/payments/<uuid:payment_id>/return", payments.payment_return, name="payment_return"
+    ),
+    path("settings/billing/payments/<uuid:payment_id>/voucher", payments.voucher, name="voucher"),
+    path("help/pay-now", guides.pay_now, name="help_pay_now"),
+    path("help/pay-now/faq", guides.pay_now_faq, name="help_pay_now_faq"),
+    path("demo/mailbox", mailbox.mailbox, name="mailbox"),
+    path("demo/mailbox/<str:key>", mailbox.mail, name="mail"),
+    path("demo/mailbox/<str:key>/html", mailbox.mail_html, name="mail_html"),
+    path("demo/mailbox/<str:key>/files/<str:index>", mailbox.mail_attachment, name="mail_attachment"),
+]
