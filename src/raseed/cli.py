@@ -222,10 +222,12 @@ def operator_init(
 def bounce() -> None:
     """Record a mail that came back: give a delivery status notification (RFC 3464) on standard input."""
     _set_up()
+    from django.utils import timezone
+
     from raseed.notifications.bounces import record_bounce
 
-    recorded = record_bounce(sys.stdin.buffer.read())
-    print(f"{recorded} bounces recorded")
+    recorded = record_bounce(sys.stdin.buffer.read(), timezone.now())
+    print("\n".join(f"bounced: {address}" for address in recorded) or "no mail of ours came back with this")
     raise SystemExit(0 if recorded else 1)
 
 
@@ -265,11 +267,12 @@ def demo_pay() -> None:
     _set_up()
     from django.conf import settings
 
-    from raseed.demo.pay import show_one_payment
+    from raseed.demo.pay import show_one_payment, wait_until_clean
     from raseed.demo.run import papers_dir, password
     from raseed.verify import report
 
     show_one_payment(settings.PUBLIC_URL, password(), papers_dir(), console)
+    wait_until_clean()
     raise SystemExit(1 if report(console, at_rest=False) else 0)
 
 

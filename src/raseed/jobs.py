@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
-from raseed.notifications import mails
+from raseed.notifications import mails, send
 from raseed.payments import inbox, reconcile
 from raseed.payments.states import Cause
 
@@ -49,8 +49,44 @@ def render_document(account_id: str, document_id: str) -> None:
     issue.render_document(UUID(account_id), UUID(document_id), timezone.now())
 
 
+@app.task(name="notifications.mail_receipt", retry=AGAIN)
+def mail_receipt(account_id: str, document_id: str) -> None:
+    """Write the mail that brings a voucher."""
+    mails.mail_receipt(UUID(account_id), UUID(document_id), timezone.now())
+
+
+@app.task(name="notifications.mail_service_restored", retry=AGAIN)
+def mail_service_restored(account_id: str, at: str) -> None:
+    """Write the mail that says that service is back."""
+    mails.mail_service_restored(UUID(account_id), datetime.fromisoformat(at), timezone.now())
+
+
+@app.task(name="notifications.mail_invitation", retry=AGAIN)
+def mail_invitation(user_id: str) -> None:
+    """Write the mail with the link to choose a first password."""
+    mails.mail_invitation(UUID(user_id), timezone.now())
+
+
+@app.task(name="notifications.mail_password_reset", retry=AGAIN)
+def mail_password_reset(user_id: str) -> None:
+    """Write the mail with the link to choose a new password."""
+    mails.mail_password_reset(UUID(user_id), timezone.now())
+
+
+@app.task(name="notifications.send_mail", retry=AGAIN)
+def send_mail(account_id: str, mail_id: str) -> None:
+    """Hand a mail of an account to the mail server."""
+    send.send_mail(UUID(account_id), UUID(mail_id), timezone.now())
+
+
+@app.task(name="notifications.send_personal_mail", retry=AGAIN)
+def send_personal_mail(mail_id: str) -> None:
+    """Hand a mail with a one-time link to the mail server."""
+    send.send_personal_mail(UUID(mail_id), timezone.now())
+
+
 @app.periodic(cron="*/10 * * * * *")
-@app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent", pass_context=False)
+@app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent")
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes when it was due
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
@@ -73,8 +109,15 @@ def issue_missing(timestamp: int) -> None:  # noqa: ARG001
     issue.issue_missing(timezone.now())
 
 
+@app.periodic(cron="*/30 * * * * *")
+@app.task(name="notifications.queue_overdue", queueing_lock="notifications.queue_overdue")
+def queue_overdue(timestamp: int) -> None:  # noqa: ARG001
+    """Queue mails again whose job was lost."""
+    send.queue_overdue(timezone.now())
+
+
 @app.periodic(cron="*/20 * * * * *")
-@app.task(name="jobs.revive", queueing_lock="jobs.revive", pass_context=False)
+@app.task(name="jobs.revive", queueing_lock="jobs.revive")
 async def revive(timestamp: int) -> None:  # noqa: ARG001
     """Queue again what a killed worker left behind: such a job stays `doing` and nobody else takes it."""
     now: datetime = timezone.now()

@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
+from django.utils import timezone
 from rich.console import Console
 
 from raseed.accounts.models import Account, User
 from raseed.balance.equation import available
+from raseed.db.invariants import run
 from raseed.documents.issue import voucher_of
 from raseed.money import format_money
 from raseed.payments.models import Payment
@@ -71,6 +73,13 @@ def show_one_payment(portal: str, password: str, papers: Path, console: Console)
         file.write_bytes(answer.content)
     console.print(f"  receipt voucher  {number}  {file}", highlight=False)
     console.print(f"  balance after    {format_money(available(account))}", highlight=False)
+
+
+def wait_until_clean() -> None:
+    """Give the jobs that an earlier run left behind up to a minute; what is broken then is reported by verify."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while any(run(timezone.now())) and time.monotonic() < deadline:
+        time.sleep(1)
 
 
 def _pay(browser: httpx.Client, account: Account, password: str) -> Payment:

@@ -1,0 +1,19 @@
+"""Jobs are queued by name: every name that is queued anywhere is a job that the worker knows."""
+
+import re
+from pathlib import Path
+
+from django.utils.module_loading import import_string
+from procrastinate.contrib.django import app
+
+SOURCE = Path(__file__).parent.parent / "src" / "raseed"
+QUEUED = re.compile(r'defer\(\s*"([a-z_]+\.[a-z_]+)"')
+NAMED = re.compile(r'^[A-Z_]+_JOB\b.*= "([a-z_]+\.[a-z_]+)"', re.MULTILINE)
+
+
+def test_every_queued_name_is_a_job() -> None:
+    import_string("raseed.jobs.follow_payment")
+    texts = [file.read_text() for file in SOURCE.rglob("*.py")]
+    names = {name for text in texts for pattern in (QUEUED, NAMED) for name in pattern.findall(text)}
+    assert len(names) >= 10, "the pattern finds what rooms queue"
+    assert names <= set(app.tasks)
