@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from croniter import croniter
 from django.utils.module_loading import import_string
 from procrastinate.contrib.django import app
 
@@ -17,3 +18,20 @@ def test_every_queued_name_is_a_job() -> None:
     names = {name for text in texts for pattern in (QUEUED, NAMED) for name in pattern.findall(text)}
     assert len(names) >= 10, "the pattern finds what rooms queue"
     assert names <= set(app.tasks)
+
+
+def test_sweeps_run_every_few_seconds() -> None:
+    import_string("raseed.jobs.follow_payment")
+    pauses_s = {}
+    for (name, _id), periodic in app.periodic_registry.periodic_tasks.items():
+        due = croniter(periodic.cron, 1_800_000_000.0)
+        pauses_s[name] = due.get_next(float) - due.get_prev(float)
+    assert {
+        name: pause for name, pause in pauses_s.items() if name != "builtin:procrastinate.remove_old_jobs"
+    } == {
+        "payments.ask_silent": 10,
+        "payments.walk_list": 15,
+        "documents.issue_missing": 30,
+        "notifications.queue_overdue": 30,
+        "jobs.revive": 20,
+    }

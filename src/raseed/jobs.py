@@ -85,14 +85,15 @@ def send_personal_mail(mail_id: str) -> None:
     send.send_personal_mail(UUID(mail_id), timezone.now())
 
 
-@app.periodic(cron="*/10 * * * * *")
+# The sixth field of a schedule is the second.
+@app.periodic(cron="* * * * * */10")
 @app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent")
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes when it was due
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
 
 
-@app.periodic(cron="*/15 * * * * *")
+@app.periodic(cron="* * * * * */15")
 @app.task(name="payments.walk_list", queueing_lock="payments.walk_list", lock="payments.walk_list")
 def walk_list(timestamp: int) -> None:  # noqa: ARG001
     """Walk the gateway's own list."""
@@ -102,21 +103,21 @@ def walk_list(timestamp: int) -> None:  # noqa: ARG001
         logger.warning("the gateway's list cannot be read now: %s", error)
 
 
-@app.periodic(cron="*/30 * * * * *")
+@app.periodic(cron="* * * * * */30")
 @app.task(name="documents.issue_missing", queueing_lock="documents.issue_missing")
 def issue_missing(timestamp: int) -> None:  # noqa: ARG001
     """Issue vouchers whose job was lost."""
     issue.issue_missing(timezone.now())
 
 
-@app.periodic(cron="*/30 * * * * *")
+@app.periodic(cron="* * * * * */30")
 @app.task(name="notifications.queue_overdue", queueing_lock="notifications.queue_overdue")
 def queue_overdue(timestamp: int) -> None:  # noqa: ARG001
     """Queue mails again whose job was lost."""
     send.queue_overdue(timezone.now())
 
 
-@app.periodic(cron="*/20 * * * * *")
+@app.periodic(cron="* * * * * */20")
 @app.task(name="jobs.revive", queueing_lock="jobs.revive")
 async def revive(timestamp: int) -> None:  # noqa: ARG001
     """Queue again what a killed worker left behind: such a job stays `doing` and nobody else takes it."""
