@@ -175,6 +175,7 @@ def render_document(account_id: UUID, document_id: UUID, now: datetime) -> Paper
         sha256=hashlib.sha256(content).hexdigest(),
         rendered_at=now,
     )
+    failpoint("KP22", document_id)
     with atomic():
         DocumentFile.objects.bulk_create([made], ignore_conflicts=True)
         if DocumentFile.objects.filter(account_id=account_id, id=made.id).exists():
