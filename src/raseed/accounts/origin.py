@@ -13,7 +13,7 @@ def client_ip(request: HttpRequest) -> str | None:
     stands left of that is the client's own claim.
     """
     address = request.META.get("REMOTE_ADDR", "")
-    proxies: int = getattr(settings, "PROXIES_IN_FRONT", 0)
+    proxies: int = settings.PROXIES_IN_FRONT
     if proxies:
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
         address = hops[-proxies] if len(hops) >= proxies else address

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 INVITATION_JOB: Final = "notifications.mail_invitation"
 RESET_JOB: Final = "notifications.mail_password_reset"
 SELF_ROLE: Final = "self"
+# RFC 5321, 4.5.3.1.3, less the angle brackets of a path.
+EMAIL_LENGTH_MAX: Final = 254
 
 
 class SignInRefused(RaseedError):
@@ -57,6 +61,14 @@ class EmailTaken(RaseedError):
     status = 409
     field = "email"
     message = _("Somebody already signs in with %(email)s. Use another e-mail address.")
+
+
+class NotAnEmail(RaseedError):
+    """Not an address that mail can be sent to."""
+
+    code = "email_invalid"
+    field = "email"
+    message = _("%(email)s is not a whole e-mail address. Write it as lina@example.com.")
 
 
 class LinkOver(RaseedError):
@@ -147,7 +159,7 @@ def set_password(user: User, password: str, by: Who, now: datetime) -> None:
 
 
 def add_member(account_id: UUID, person: NewPerson, role: Role, by: Who, now: datetime) -> User:
-    """A new user of an account, without a password yet. Call it in a transaction. Raises EmailTaken."""
+    """A new user of an account, without a password yet. Call it in a transaction. Raises NotAnEmail or EmailTaken."""
     user = _add(person, account_id, StaffRole.NONE, now)
     Membership.objects.create(account_id=account_id, user_id=user.id, role=role)
     _record_added(user, role, by, now)
@@ -155,7 +167,7 @@ def add_member(account_id: UUID, person: NewPerson, role: Role, by: Who, now: da
 
 
 def add_staff(person: NewPerson, role: StaffRole, by: Who, now: datetime) -> User:
-    """A new user of the operator's staff, without a password yet. Call it in a transaction. Raises EmailTaken."""
+    """A new user of the operator's staff, without a password yet. Call it in a transaction. Raises NotAnEmail or EmailTaken."""
     user = _add(person, None, role, now)
     _record_added(user, role, by, now)
     return user
@@ -165,6 +177,18 @@ def invite(user: User, by: Who, now: datetime) -> None:
     """Have the link to choose a first password mailed; the job makes it. Call it in a transaction."""
     defer(INVITATION_JOB, user_id=user.id)
     log.record(by, "invited", account_id=user.account_id, object_kind="user", object_id=user.id, at=now)
+
+
+def read_email(text: str) -> str:
+    """An address as it is kept: whole, without spaces around, in lower case. Raises NotAnEmail."""
+    address = text.strip().lower()
+    if len(address) > EMAIL_LENGTH_MAX:
+        raise NotAnEmail(email=f"{address[:20]}…")
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise NotAnEmail(email=address) from error
+    return address
 
 
 def _fitting(users: QuerySet[User], key: str, token: str, now: datetime) -> tuple[User, links.Purpose]:
@@ -178,7 +202,7 @@ def _fitting(users: QuerySet[User], key: str, token: str, now: datetime) -> tupl
 
 def _add(person: NewPerson, account_id: UUID | None, staff_role: StaffRole, now: datetime) -> User:
     user = User(
-        email=person.email.strip().lower(),
+        email=read_email(person.email),
         name=person.name.strip(),
         language=person.language,
         account_id=account_id,

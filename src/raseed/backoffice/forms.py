@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Language, Mode
 from raseed.accounts.onboarding import COUNTRIES, NewAccount
-from raseed.accounts.people import NewPerson
+from raseed.accounts.people import EMAIL_LENGTH_MAX, NewPerson
 from raseed.money import CURRENCIES
 
 BILLING_EMAILS_MAX = 10
@@ -101,7 +101,7 @@ class AccountForm(forms.Form):
     )
     admin_email = forms.EmailField(
         label=_("The Admin's e-mail address"),
-        max_length=254,
+        max_length=EMAIL_LENGTH_MAX,
         widget=forms.EmailInput({**_TEXT, "dir": "ltr"}),
         help_text=_("An invitation is mailed to it; its link works once, for 72 hours."),
         error_messages={"required": _EMAIL_HINT, "invalid": _EMAIL_HINT},
