@@ -48,15 +48,20 @@ def test_nobody_enters_without_a_password_and_no_port_is_open(root: Path) -> Non
 
 
 def test_the_application_may_not_make_tables(root: Path) -> None:
-    with EmbeddedPostgres(root / "pg", durable=False) as server, psycopg.connect(server.url()) as app:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            app.execute("CREATE TABLE mine (id int)")
+    with (
+        EmbeddedPostgres(root / "pg", durable=False) as server,
+        psycopg.connect(server.url()) as app,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        app.execute("CREATE TABLE mine (id int)")
 
 
 def test_a_second_server_on_the_same_directory_is_refused(root: Path) -> None:
-    with EmbeddedPostgres(root / "pg", durable=False):
-        with pytest.raises(EmbeddedServerError, match="lock file"):
-            EmbeddedPostgres(root / "pg", durable=False).start()
+    with (
+        EmbeddedPostgres(root / "pg", durable=False),
+        pytest.raises(EmbeddedServerError, match="lock file"),
+    ):
+        EmbeddedPostgres(root / "pg", durable=False).start()
 
 
 def test_a_killed_server_starts_again(root: Path) -> None:

@@ -58,7 +58,7 @@ def _form(page: httpx.Response, action_part: str) -> _Form:
 def show_one_payment(portal: str, password: str, papers: Path, console: Console) -> None:
     """Sign in, pay 100.00 USD with a new card on the bank's page, wait until it is final, fetch the voucher."""
     user = User.objects.get(email=EMAIL)
-    account = Account.objects.get(id=user.account_id)
+    account = Account.objects.get(id=str(user.account_id))
     console.print(f"Pay Now as {EMAIL}, on the portal's own pages", style="bold")
     console.print(f"  balance before   {format_money(available(account))}", highlight=False)
     with httpx.Client(base_url=portal, follow_redirects=True, timeout=30, trust_env=False) as browser:

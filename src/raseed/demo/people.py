@@ -12,8 +12,8 @@ from raseed.demo.logins import LOGINS
 OPERATOR = onboarding.NewOperator(
     name="Sada Cloud Telephony",
     name_ar="صدى للاتصالات السحابية",
-    address="12 Al Olaya Street, Riyadh 12211",
-    address_ar="١٢ شارع العليا، الرياض ١٢٢١١",
+    address="Office 1202, Sheikh Zayed Road, Dubai",
+    address_ar="مكتب ١٢٠٢، شارع الشيخ زايد، دبي",
     country="AE",
     time_zone="Asia/Dubai",
     tax_number="100000000000003",
