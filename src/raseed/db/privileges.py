@@ -44,4 +44,10 @@ def grant() -> None:
             table = owner.ops.quote_name(model._meta.db_table)
             cursor.execute(f"REVOKE ALL ON {table} FROM {role}")
             cursor.execute(f"GRANT {', '.join(sorted(verbs))} ON {table} TO {role}")
+        # The functions that write where the role may not: another role in DATABASE_URL needs them as well.
+        cursor.execute(
+            "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+        )
+        for (function,) in cursor.fetchall():
+            cursor.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {role}")
         cursor.execute("COMMIT")
