@@ -11,6 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
@@ -123,4 +125,8 @@ async def revive(timestamp: int) -> None:  # noqa: ARG001
     """Queue again what a killed worker left behind: such a job stays `doing` and nobody else takes it."""
     now: datetime = timezone.now()
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER.total_seconds()):
-        await app.job_manager.retry_job(job, retry_at=now)
+        try:
+            await app.job_manager.retry_job(job, retry_at=now)
+        except UniqueViolation:
+            # A sweep whose successor is queued. Left alone it would keep its lock from it, and stop this job, for ever.
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)

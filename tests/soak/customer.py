@@ -1,0 +1,156 @@
+"""A customer with a browser: signs in, draws the form, presses Pay, types a card, loses patience, comes back or not."""
+
+import random
+import re
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+from bank import RunningBank
+
+PAY = "/settings/billing/balance/pay"
+TRIES_MAX = 240
+PAUSE_S = 0.25
+LOOKS_MAX = 4
+GIVES_UP = 0.3
+_FIELDS = {
+    name: re.compile(rf'name="{name}" value="([^"]+)"')
+    for name in ("csrfmiddlewaretoken", "client_key", "beside")
+}
+_PAYMENT = re.compile(r"/settings/billing/payments/[0-9a-f-]{36}")
+NEW_CARDS = {
+    "4242424242424242": 14,
+    "4000002760003184": 4,
+    "4000000000009995": 1,
+    "4000000000000002": 1,
+}
+AT_THE_BANK = {"complete": 16, "fail": 1, "abandon": 2, "cancel": 1}
+
+
+class Unexpected(AssertionError):
+    """The portal answered with something that no customer should see."""
+
+
+def drawn(chance: random.Random, weights: dict[str, int]) -> str:
+    return chance.choices(list(weights), list(weights.values()))[0]
+
+
+@dataclass
+class Customer:
+    """An Admin at a browser. `saved` are ids of saved cards; `keys` collects the key of every form that was pressed."""
+
+    portal: str
+    bank: RunningBank
+    email: str
+    password: str
+    saved: list[str]
+    chance: random.Random
+    keys: list[str] = field(default_factory=list)
+
+    def pay(self, times: int) -> None:
+        """Sign in and pay so many times, one payment after the other."""
+        with httpx.Client(base_url=self.portal, timeout=30, trust_env=False) as browser:
+            self._sign_in(browser)
+            for _ in range(times):
+                self._pay_once(browser)
+
+    def _sign_in(self, browser: httpx.Client) -> None:
+        page = self._get(browser, "/login")
+        form = {
+            "csrfmiddlewaretoken": _found("csrfmiddlewaretoken", page),
+            "username": self.email,
+            "password": self.password,
+        }
+        answer = browser.post("/login", data=form)
+        if answer.status_code != 302:
+            raise Unexpected(f"{self.email} could not sign in: {answer.status_code}")
+
+    def _pay_once(self, browser: httpx.Client) -> None:
+        page = self._get(browser, PAY)
+        form = {name: _found(name, page) for name in ("csrfmiddlewaretoken", "client_key")}
+        self.keys.append(form["client_key"])
+        form["amount"] = f"{self.chance.randint(5, 900)}.{self.chance.randint(0, 99) // 10}0"
+        form["method"] = self.chance.choice(self.saved) if self.chance.random() < 0.5 else "new"
+        if form["method"] == "new" and self.chance.random() < 0.2:
+            form["save_card"] = "1"
+        answer = self._press(browser, form)
+        if answer is None:
+            return
+        location = answer.headers["Location"]
+        if location.startswith(self.bank.url):
+            self._act_at_the_bank(browser, location)
+        else:
+            self._look(browser, location)
+
+    def _press(self, browser: httpx.Client, form: dict[str, str]) -> httpx.Response | None:
+        """Post the form until it is answered, the same form each time; None for one who does not come back."""
+        for _ in range(TRIES_MAX):
+            try:
+                answer = browser.post(PAY, data=form)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code == 302:
+                return answer
+            if answer is not None and answer.status_code == 409:
+                form["beside"] = _found("beside", answer)
+                continue
+            if answer is not None and answer.status_code < 500:
+                raise Unexpected(f"{answer.status_code} for {form}: {answer.text[:2000]}")
+            # 503 says that payments are not offered now, and to try again: nobody leaves because of that.
+            if (answer is None or answer.status_code != 503) and self.chance.random() < GIVES_UP:
+                return None
+            time.sleep(PAUSE_S)
+        raise Unexpected(f"no answer to {form['client_key']} after {TRIES_MAX} tries")
+
+    def _act_at_the_bank(self, browser: httpx.Client, url: str) -> None:
+        ref = url.rstrip("/").rsplit("/", 1)[1]
+        card, outcome = drawn(self.chance, NEW_CARDS), drawn(self.chance, AT_THE_BANK)
+        for _ in range(3):
+            answer = self.bank.pay(ref, card, outcome)
+            if answer["payment"]["state"] != "requires_action" or outcome == "abandon":
+                break
+        if answer["redirect"] is None or self.chance.random() < GIVES_UP:
+            return
+        self._look(browser, answer["redirect"])
+
+    def _look(self, browser: httpx.Client, location: str) -> None:
+        """Follow the payment for a moment; go to the bank if it turns out to wait there."""
+        path = _PAYMENT.search(location)
+        if path is None:
+            raise Unexpected(f"sent to {location}")
+        if location.endswith("/return"):
+            self._get(browser, location)
+        for _ in range(LOOKS_MAX):
+            page = self._get(browser, path[0])
+            at_bank = re.search(rf'href="({re.escape(self.bank.url)}/[^"]+)"', page.text)
+            if at_bank:
+                self._act_at_the_bank(browser, at_bank[1])
+                return
+            if "data-final" in page.text:
+                return
+            time.sleep(PAUSE_S)
+
+    def _get(self, browser: httpx.Client, path: str) -> httpx.Response:
+        for _ in range(TRIES_MAX):
+            try:
+                answer = browser.get(path)
+            except httpx.TransportError:
+                time.sleep(PAUSE_S)
+                continue
+            if answer.status_code in {200, 302}:
+                if path == PAY and 'name="client_key"' not in answer.text:
+                    time.sleep(PAUSE_S)
+                    continue
+                return answer
+            if answer.status_code < 500:
+                raise Unexpected(f"{answer.status_code} for {path}")
+            time.sleep(PAUSE_S)
+        raise Unexpected(f"{path} did not answer")
+
+
+def _found(name: str, page: httpx.Response) -> str:
+    match = _FIELDS[name].search(page.text)
+    if match is None:
+        raise Unexpected(f"no {name} on {page.url} ({page.status_code})")
+    return match[1]

@@ -1,0 +1,299 @@
+"""A soak: customers pay on real processes, which are killed at their named points by a bank on a bad day.
+
+The portal, the worker, the bank, the mail server and a proxy before PostgreSQL are processes of their own;
+this module starts them, lets the customers loose, waits for quiet, and asks for the verdict.
+"""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, LiteralString
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psycopg
+from django.utils import timezone
+
+from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
+from conftest import RealDatabase
+from people import PASSWORD, Company, command, make_company, make_operator
+from raseed.payments import paynow, reconcile
+from raseed.payments.methods import saved_methods
+from raseed.payments.states import Cause, State
+from raseed.processes import Child
+from raseed.sandbox.faults import Behaviour, Stage, drawn
+from soak.customer import Customer
+from soak.proxy import SOCKET
+from soak.verdict import POINTS, Verdict, judge
+
+HERE = Path(__file__).parent
+CUSTOMERS = 12
+CHARGE_MIX = {"G1": 44, "G2": 8, "G3": 6, "G4": 5, "G5": 8, "G6": 8, "G7": 7, "G8": 7, "G9": 7}
+OPEN_MIX = {"G1": 70, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5}
+SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
+READY_S_MAX = 90.0
+QUIET_S_MAX = 240.0
+ROUNDS_MAX = 6
+TOP_UP = 30
+
+_UNREST: Final[dict[str, LiteralString]] = {
+    "payments being confirmed": "SELECT count(*) FROM payments_payment WHERE state IN ('created', 'submitted')",
+    "payments waiting at the bank": "SELECT count(*) FROM payments_payment WHERE state = 'action_required'",
+    "webhooks not applied": "SELECT count(*) FROM payments_inboxevent i JOIN payments_gatewayreference r"
+    " USING (payment_id) WHERE i.applied_at IS NULL",
+    "vouchers not issued": "SELECT (SELECT count(*) FROM payments_payment WHERE state = 'succeeded')"
+    " - (SELECT count(*) FROM documents_document)",
+    "files not made": "SELECT (SELECT count(*) FROM documents_document) - (SELECT count(*) FROM documents_documentfile)",
+    "mails not sent": "SELECT count(*) FROM notifications_mail WHERE sent_at IS NULL AND gave_up_at IS NULL",
+    "files without a mail": "SELECT (SELECT count(*) FROM documents_documentfile) - (SELECT count(*) FROM"
+    " notifications_mail WHERE document_id IS NOT NULL)",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point."""
+
+    payments: int
+    seed: int
+    kill_one_in: int = 25
+
+
+class NoQuiet(AssertionError):
+    """Something was still under way long after the last customer had left."""
+
+
+class Soak:
+    """One run. `database` is its own; `directory` gets the logs."""
+
+    def __init__(self, plan: Plan, database: RealDatabase, directory: Path) -> None:
+        self.plan, self.database, self.directory = plan, database, directory
+        self.markers = directory / "killed"
+        self.portal_port = _free_port()
+        self.bank = RunningBank(
+            directory / "bank",
+            webhook_url=f"{self.portal}/webhooks/sandbox",
+            seed=plan.seed,
+            hang_s=1.5,
+            late_s=2,
+            webhook_drop_percent=10,
+            webhook_attempts_max=6,
+        )
+        self._children: list[Child] = []
+        self._saved: dict[str, list[str]] = {}
+        self._wanted = plan.payments
+
+    @property
+    def portal(self) -> str:
+        return f"http://127.0.0.1:{self.portal_port}"
+
+    def run(self) -> Verdict:
+        """All of it; raises if there is no quiet, returns the verdict whatever it says."""
+        began = time.monotonic()
+        self.markers.mkdir(parents=True)
+        with ExitStack() as stack:
+            stack.callback(self._stop)
+            companies = self._people()
+            self._wanted += sum(len(cards) for cards in self._saved.values())
+            self._start(stack.enter_context(_short_directory()))
+            self.bank.behaviour(mix=CHARGE_MIX)
+            self.bank.behaviour(mix=OPEN_MIX, stage="open")
+            customers = [self._customer(company, number) for number, company in enumerate(companies)]
+            for _ in range(ROUNDS_MAX):
+                self._pay_until_enough(customers)
+                ended_at = timezone.now()
+                self._come_to_rest()
+                verdict = self._judge(ended_at)
+                if not verdict.unmet(CHARGE_MIX):
+                    break
+                self._wanted += TOP_UP
+            self._stop()
+            verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - began, 1)
+            return verdict
+
+    # -- people and processes
+
+    def _people(self) -> list[Company]:
+        """Companies whose first payments, on a bank that still answers, saved a card each."""
+        make_operator()
+        companies = []
+        for number in range(CUSTOMERS):
+            company = make_company(f"Company {number}", currency="JOD" if number % 4 == 3 else "USD")
+            for card in SAVED_CARDS[: 1 + number % len(SAVED_CARDS)]:
+                asked = command(company, "10", save_method=True, another=True)
+                now = timezone.now()
+                payment = paynow.submit(company.account.id, paynow.open_payment(asked, now).id, now)
+                self.bank.pay(payment.gateway_ref, card)
+                later = now + timedelta(seconds=2)
+                payment = reconcile.follow(company.account.id, payment.id, Cause.PAGE, later)
+                assert payment.state == State.SUCCEEDED, payment.state
+            self._saved[company.admin.email] = [str(one.id) for one in saved_methods(company.account.id)]
+            companies.append(company)
+        return companies
+
+    def _customer(self, company: Company, number: int) -> Customer:
+        return Customer(
+            self.portal,
+            self.bank,
+            company.admin.email,
+            PASSWORD,
+            self._saved[company.admin.email],
+            random.Random(f"{self.plan.seed}:{number}"),
+        )
+
+    def _start(self, sockets: Path) -> None:
+        server = Path(parse_qs(urlsplit(self.database.url).query)["host"][0])
+        proxy = [sys.executable, str(HERE / "proxy.py"), str(sockets), str(server), str(self.markers)]
+        plain = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+        self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in)], plain)
+        mail_port, raseed = _free_port(), [sys.executable, "-m", "raseed.cli"]
+        mailbox = self.directory / "mailbox"
+        mail = ["-m", "raseed.mailbox", "--port", str(mail_port), "--directory", str(mailbox)]
+        self._child("mail", [sys.executable, *mail], plain)
+        _wait((sockets / SOCKET).exists, "the proxy")
+        environment = plain | {
+            "RASEED_ENV": "demo",
+            "DATABASE_URL": self.database.url.replace(_quoted(server), _quoted(sockets)),
+            "DATABASE_OWNER_URL": self.database.owner_url,
+            "PUBLIC_URL": self.portal,
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "SMTP_URL": f"smtp://127.0.0.1:{mail_port}",
+            "SANDBOX_URL": self.bank.url,
+            "SANDBOX_SECRET_KEY": SECRET_KEY,
+            "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "GATEWAY_TIMEOUT_S": "0.8",
+            "FAILPOINTS": "1",
+            "FAILPOINTS_DIR": str(self.markers),
+            "FAILPOINTS_SEED": str(self.plan.seed),
+            "FAILPOINTS_ONE_IN": str(self.plan.kill_one_in),
+            "FAILPOINTS_AT": ",".join(POINTS),
+        }
+        kept = [sys.executable, str(HERE / "keep_alive.py")]
+        self._child("portal", [*kept, *raseed, "serve", "--port", str(self.portal_port)], environment)
+        self._child("worker", [*kept, *raseed, "worker"], environment)
+        _wait(self._is_ready, "the portal")
+        self._environment = environment
+
+    def _child(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self._children.append(Child(name, command, environment, self.directory / f"{name}.log"))
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.portal}/readyz", timeout=2, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _stop(self) -> None:
+        while self._children:
+            self._children.pop().stop(signal.SIGTERM)
+
+    # -- the run
+
+    def _pay_until_enough(self, customers: list[Customer]) -> None:
+        """Some forms never become a payment: the portal died before the intent, and nobody came back."""
+        with self.database.owner() as owner:
+            while (missing := self._wanted - _count(owner, "SELECT count(*) FROM payments_payment")) > 0:
+                self._pay(customers, missing)
+
+    def _pay(self, customers: list[Customer], count: int) -> None:
+        share, rest = divmod(count, len(customers))
+        with ThreadPoolExecutor(len(customers)) as pool:
+            runs = [
+                pool.submit(customer.pay, share + (number < rest))
+                for number, customer in enumerate(customers)
+            ]
+            for run in runs:
+                run.result()
+
+    def _come_to_rest(self) -> None:
+        """Wait until nothing is under way; whoever left the bank's page without an end is canceled there first."""
+        deadline = time.monotonic() + QUIET_S_MAX
+        with self.database.owner() as owner:
+            while unrest := _unrest(owner):
+                if time.monotonic() > deadline:
+                    raise NoQuiet(f"{unrest}\n{self._tails()}")
+                self._give_up_abandoned(owner)
+                time.sleep(0.5)
+
+    def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
+        at_bank = {
+            one["reference"] for one in self.bank.dump()["payments"] if one["state"] == "requires_action"
+        }
+        waiting = owner.execute("SELECT account_id, id FROM payments_payment WHERE state = 'action_required'")
+        for account_id, payment_id in waiting.fetchall():
+            if str(payment_id) in at_bank:
+                moved = timezone.now() + reconcile.ABANDONED_AFTER + timedelta(minutes=1)
+                reconcile.follow(account_id, payment_id, Cause.RECONCILE, moved)
+
+    def _judge(self, ended_at: datetime) -> Verdict:
+        book = self.bank.dump()["entries"]
+        kills = Counter(marker.name.split(".")[0] for marker in self.markers.iterdir())
+        mix = {Behaviour(name): weight for name, weight in CHARGE_MIX.items()}
+        asked = {one["reference"] for one in book if one["kind"] in {"charge", "decline"}}
+        behaviours = Counter(drawn(self.plan.seed, Stage.CHARGE, one, mix).value for one in asked)
+        with self.database.owner() as owner:
+            return judge(owner, book, kills, behaviours, ended_at)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A `raseed` command on this run's database, with no kill point armed."""
+        calm = {name: value for name, value in self._environment.items() if not name.startswith("FAILPOINTS")}
+        calm |= {"DATABASE_URL": self.database.url, "COLUMNS": "300"}
+        return subprocess.run(
+            [sys.executable, "-m", "raseed.cli", *words],
+            env=calm,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _tails(self) -> str:
+        return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children)
+
+
+def _unrest(owner: psycopg.Connection[Any]) -> dict[str, int]:
+    counts = {name: _count(owner, sql) for name, sql in _UNREST.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _count(owner: psycopg.Connection[Any], sql: LiteralString) -> int:
+    row = owner.execute(sql).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _wait(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + READY_S_MAX
+    while not reached():
+        assert time.monotonic() < deadline, f"{what} is not ready after {READY_S_MAX} s"
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("/", "%2F")
+
+
+@contextmanager
+def _short_directory() -> Iterator[Path]:
+    """A socket's path has room for 107 bytes: a test's own directory is too deep."""
+    directory = Path(tempfile.mkdtemp(prefix="soak-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
