@@ -224,9 +224,14 @@ def bounce() -> None:
     _set_up()
     from django.utils import timezone
 
+    from raseed.errors import RaseedError
     from raseed.notifications.bounces import record_bounce
 
-    recorded = record_bounce(sys.stdin.buffer.read(), timezone.now())
+    try:
+        recorded = record_bounce(sys.stdin.buffer.read(), timezone.now())
+    except RaseedError as error:
+        print(error.message, file=sys.stderr)
+        raise SystemExit(1) from error
     print("\n".join(f"bounced: {address}" for address in recorded) or "no mail of ours came back with this")
     raise SystemExit(0 if recorded else 1)
 

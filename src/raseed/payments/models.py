@@ -113,6 +113,11 @@ class Payment(Owned):
                 condition=models.Q(next_ask_at__isnull=False),
                 name="payments_payment_due",
             ),
+            models.Index(
+                fields=["final_at"],
+                condition=models.Q(state="succeeded"),
+                name="payments_payment_paid",
+            ),
         ]
 
 

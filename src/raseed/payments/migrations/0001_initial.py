@@ -334,6 +334,14 @@ class Migration(migrations.Migration):
             model_name="paymentmove",
             index=models.Index(fields=["account", "payment_id"], name="payments_move_payment"),
         ),
+        migrations.AddIndex(
+            model_name="payment",
+            index=models.Index(
+                condition=models.Q(("state", "succeeded")),
+                fields=["final_at"],
+                name="payments_payment_paid",
+            ),
+        ),
         AccountKey("PaymentMethod"),
         Distribute("PaymentMethod"),
         AccountKey("Payment"),
