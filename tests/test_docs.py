@@ -25,8 +25,7 @@ def _text(document: Path) -> str:
 
 
 def _in_backticks(text: str) -> Iterator[str]:
-    for fence in _FENCE.findall(text):
-        yield fence
+    yield from _FENCE.findall(text)
     yield from re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))
 
 
@@ -53,9 +52,9 @@ def broken_links(document: Path) -> list[str]:
     for link in _LINK.findall(_FENCE.sub("", _text(document))):
         file, _, anchor = link.partition("#")
         target = (document.parent / file).resolve() if file else document
-        if not target.exists():
-            broken.append(link)
-        elif anchor and anchor not in {_slug(h) for h in re.findall(r"^#+ (.+)$", _text(target), re.M)}:
+        if not target.exists() or (
+            anchor and anchor not in {_slug(h) for h in re.findall(r"^#+ (.+)$", _text(target), re.MULTILINE)}
+        ):
             broken.append(link)
     return broken
 
@@ -92,12 +91,12 @@ def _commands(group: typer.Typer, prefix: str = "") -> Iterator[tuple[str, bool]
 
 
 def test_the_readme_lists_every_command_and_no_other() -> None:
-    listed = re.findall(r"^\| `raseed ([\w -]+)` \|", _text(ROOT / "README.md"), re.M)
+    listed = re.findall(r"^\| `raseed ([\w -]+)` \|", _text(ROOT / "README.md"), re.MULTILINE)
     assert sorted(listed) == sorted(name for name, hidden in _commands(app) if not hidden)
 
 
 def test_every_make_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.MULTILINE))
     named = {
         target
         for document in DOCUMENTS
@@ -110,10 +109,10 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 def test_every_setting_is_explained_once() -> None:
     text = _text(ROOT / "docs" / "operators" / "configure.md")
-    explained = re.findall(r"^\| `([A-Z_]+)` \|", text, re.M)
+    explained = re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE)
     assert sorted(explained) == sorted(name.upper() for name in Environment.model_fields)
 
 
 def test_every_rule_and_break_has_its_paragraph() -> None:
-    headings = re.findall(r"^### (\S+)", _text(ROOT / "docs" / "operators" / "runbook.md"), re.M)
+    headings = re.findall(r"^### (\S+)", _text(ROOT / "docs" / "operators" / "runbook.md"), re.MULTILINE)
     assert sorted(headings) == sorted({one.rule for one in registered()} | {str(kind) for kind in BreakKind})
