@@ -148,7 +148,8 @@ class PaymentStatus:
     """One payment, as the person who waits for it sees it.
 
     ``state`` is a state of payments.states. ``balance`` is the available balance now. ``reason`` is the sentence of a
-    decline. ``action_url`` is the bank's page that waits for the person, ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once nothing more will change;
+    decline. ``action_url`` is the bank's page that waits for the person,
+    ``frame_url`` the same for a frame in ours, where the operator wants it there. ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once nothing more will change;
     ``seen`` says what the page shows, so that an unchanged answer need not be sent again.
     """
 
@@ -163,6 +164,7 @@ class PaymentStatus:
     reason: Text = ""
     retry_other_card: bool = False
     action_url: str = ""
+    frame_url: str = ""
     case: str = ""
     mailed_to: tuple[str, ...] = ()
     voucher_number: str = ""

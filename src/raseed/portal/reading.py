@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
+
+from django.conf import settings
 
 from raseed.accounts.models import Account, BillingDetails, Operator
 from raseed.balance.equation import available, equation
@@ -11,7 +14,7 @@ from raseed.balance.models import Reason, Suspension
 from raseed.balance.suspension import open_suspensions, smallest_sufficient
 from raseed.documents.issue import voucher_numbers, voucher_of
 from raseed.money import MINUS, Money
-from raseed.notifications.models import MailRecipient
+from raseed.notifications.bounces import payments_not_reached
 from raseed.payments.amounts import PaymentsNotOffered, policy_of
 from raseed.payments.models import GatewayHealth, Payment
 from raseed.payments.states import OPEN, State
@@ -96,6 +99,7 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
         reason=decline_reason(payment.decline_code),
         retry_other_card=bool(payment.decline_code) and payment.decline_code not in SAME_CARD,
         action_url=payment.action_url,
+        frame_url=frame_url(payment),
         case=case_number(payment.id),
         mailed_to=_billing_emails(account.id) if payment.state == State.SUCCEEDED else (),
         voucher_number=number,
@@ -103,6 +107,14 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
         poll_s=poll_s,
         seen=f"{payment.state}.{poll_s}.{number}",
     )
+
+
+def frame_url(payment: Payment) -> str:
+    """The bank's page as it is to be shown inside ours; empty where people go to the bank instead."""
+    if settings.CARD_PAGE != "iframe" or not payment.action_url:
+        return ""
+    parts = urlsplit(payment.action_url)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, "embed=1")))))
 
 
 def _pause(payment: Payment, voucher_number: str, now: datetime) -> int:
@@ -159,7 +171,7 @@ def rows(account: Account, payments: Iterable[Payment]) -> tuple[PaymentRow, ...
     found = list(payments)
     ids = [one.id for one in found]
     numbers = voucher_numbers(account.id, ids)
-    bounced = _bounced(account.id, ids)
+    bounced = payments_not_reached(account.id, ids)
     return tuple(
         PaymentRow(
             id=one.id,
@@ -171,17 +183,4 @@ def rows(account: Account, payments: Iterable[Payment]) -> tuple[PaymentRow, ...
             mail_bounced=one.id in bounced,
         )
         for one in found
-    )
-
-
-def _bounced(account_id: UUID, payment_ids: list[UUID]) -> frozenset[UUID]:
-    """The payments whose voucher was sent back by the mail server of a billing address."""
-    return frozenset(
-        MailRecipient.objects.filter(
-            account_id=account_id,
-            bounced_at__isnull=False,
-            mail__account_id=account_id,
-            mail__document__account_id=account_id,
-            mail__document__payment_id__in=payment_ids,
-        ).values_list("mail__document__payment_id", flat=True)
     )
