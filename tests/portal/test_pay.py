@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from bank import RunningBank
 from people import Company, customer_balance, make_company, make_operator, open_one, save_card, spend
@@ -346,3 +347,19 @@ def test_a_currency_that_is_not_offered_has_no_form(db: None) -> None:
 
     assert "Payments in EGP are not set up yet" in text(page)
     assert "client_key" not in page.content.decode()
+
+
+def test_where_the_operator_wants_it_the_banks_page_is_framed_and_the_page_asks_the_bank(
+    payer: Client, paying: Company, bank: RunningBank, settings: Settings
+) -> None:
+    settings.CARD_PAGE = "iframe"
+
+    shown = payer.post(PAY, {**form(payer), "amount": "100"}, headers=HTMX)
+
+    payment = the_payment(paying)
+    assert "HX-Redirect" not in shown.headers
+    assert f'src="{payment.action_url}?embed=1"' in shown.content.decode()
+    bank.pay(payment.gateway_ref)
+    with time_machine.travel(timezone.now() + timedelta(seconds=5)):
+        news = payer.get(f"/settings/billing/payments/{payment.id}", {"seen": "x"}, headers=HTMX)
+    assert "Paid. Your balance is 100.00 USD." in text(news)

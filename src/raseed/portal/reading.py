@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -113,8 +112,8 @@ def frame_url(payment: Payment) -> str:
     """The bank's page as it is to be shown inside ours; empty where people go to the bank instead."""
     if settings.CARD_PAGE != "iframe" or not payment.action_url:
         return ""
-    parts = urlsplit(payment.action_url)
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, "embed=1")))))
+    joint = "&" if "?" in payment.action_url else "?"
+    return f"{payment.action_url}{joint}embed=1"
 
 
 def _pause(payment: Payment, voucher_number: str, now: datetime) -> int:
