@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
@@ -37,11 +36,7 @@ def payment(request: ActorRequest, payment_id: UUID) -> HttpResponse:
     """One payment. HTMX asks again and again with what it shows (`seen`) and gets 204 until that changes."""
     account = account_of(request.actor)
     now = timezone.now()
-    found = _own(account, payment_id)
-    if found.state == State.ACTION_REQUIRED and settings.CARD_PAGE == "iframe":
-        # Nobody comes back from a frame: the page that holds it asks the bank.
-        found = reconcile.follow(account.id, found.id, Cause.PAGE, now)
-    status = payment_status(account, found, now)
+    status = payment_status(account, _own(account, payment_id), now)
     if not request.htmx:  # type: ignore[attr-defined]
         shown = balance_page(account, now, may_pay=request.actor.may(Action.PAY))
         return page(request, "portal/payments/payment.html", {"payment": status, "page": shown})

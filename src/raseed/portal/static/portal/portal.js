@@ -62,6 +62,13 @@
     if (event.detail.successful) showConnectionLost(false);
   });
 
+  // The bank's page in a frame says that it is through. What it says is not believed: our server asks the bank.
+  window.addEventListener("message", function (event) {
+    document.querySelectorAll("iframe[data-then]").forEach(function (frame) {
+      if (frame.contentWindow === event.source) window.location.assign(frame.dataset.then);
+    });
+  });
+
   document.addEventListener("DOMContentLoaded", function () {
     var box = dialog();
     if (!box) return;
