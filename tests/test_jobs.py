@@ -34,4 +34,5 @@ def test_sweeps_run_every_few_seconds() -> None:
         "documents.issue_missing": 30,
         "notifications.queue_overdue": 30,
         "jobs.revive": 20,
+        "accounts.forget_old": 86_400,
     }

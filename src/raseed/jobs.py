@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.core.management import call_command
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from raseed.accounts import attempts
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
@@ -117,6 +119,14 @@ def issue_missing(timestamp: int) -> None:  # noqa: ARG001
 def queue_overdue(timestamp: int) -> None:  # noqa: ARG001
     """Queue mails again whose job was lost."""
     send.queue_overdue(timezone.now())
+
+
+@app.periodic(cron="17 3 * * *")
+@app.task(name="accounts.forget_old", queueing_lock="accounts.forget_old")
+def forget_old(timestamp: int) -> None:  # noqa: ARG001
+    """Remove sessions and counts of attempts whose time is over."""
+    attempts.forget_old(timezone.now())
+    call_command("clearsessions")
 
 
 @app.periodic(cron="* * * * * */20")

@@ -11,6 +11,7 @@ from people import NOON, Company, command, customer_balance, make_company, open_
 from raseed.balance.models import Reason, Suspension
 from raseed.balance.suspension import open_suspensions, smallest_sufficient, suspend
 from raseed.errors import RaseedError
+from raseed.gateways.port import GatewayUnavailable, Refused, Unknown
 from raseed.ledger import read
 from raseed.ledger.chart import Kind
 from raseed.money import Money
@@ -180,6 +181,35 @@ def test_a_late_success_wins_over_a_cancel(bank: RunningBank, company: Company) 
     reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert fresh(payment).state == State.SUCCEEDED
     assert customer_balance(company) == USD_100
+
+
+def test_a_charge_in_the_list_is_not_passed_before_the_bank_confirms_it(
+    bank: RunningBank, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = paynow.submit(company.account.id, open_one(company).id, NOON)
+    Payment.objects.filter(account_id=company.account.id, id=payment.id).update(state=State.CANCELED)
+    bank.pay(payment.gateway_ref)
+    with monkeypatch.context() as deaf:
+        deaf.setattr(type(paynow.gateway("sandbox")), "fetch", lambda *_: Unknown("no answer"))
+        with pytest.raises(GatewayUnavailable):
+            reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+    assert fresh(payment).state == State.CANCELED
+    assert reconcile.walk_list("sandbox", NOON + timedelta(minutes=2)).settled == 1
+    assert customer_balance(company) == USD_100
+
+
+def test_a_refused_resend_is_no_proof_that_nothing_was_charged(
+    bank: RunningBank, company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = save_card(company, bank.save_card(customer=str(company.account.id)))
+    payment = open_one(company, "100", method.id)
+    bank.behaviour(reference=str(payment.id), behaviour="G8")
+    paynow.submit(company.account.id, payment.id, NOON)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(type(paynow.gateway("sandbox")), "charge", lambda *_: Refused("not today"))
+        later = NOON + timedelta(seconds=5)
+        payment = reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, later)
+    assert payment.state == State.SUBMITTED
 
 
 def test_another_customers_reference_is_refused(bank: RunningBank, company: Company) -> None:

@@ -1,7 +1,7 @@
 """Django's settings, made from the checked environment (environment.py)."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
@@ -155,8 +155,8 @@ _smtp = urlsplit(ENVIRONMENT.smtp_url)
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST = _smtp.hostname or "localhost"
 EMAIL_PORT = _smtp.port or (465 if _smtp.scheme == "smtps" else 587)
-EMAIL_HOST_USER = _smtp.username or ""
-EMAIL_HOST_PASSWORD = _smtp.password or ""
+EMAIL_HOST_USER = unquote(_smtp.username or "")
+EMAIL_HOST_PASSWORD = unquote(_smtp.password or "")
 EMAIL_USE_SSL = _smtp.scheme == "smtps"
 EMAIL_USE_TLS = _smtp.scheme == "smtp+starttls"
 EMAIL_TIMEOUT = 10

@@ -2,6 +2,7 @@
 
 import time
 from html.parser import HTMLParser
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -89,9 +90,12 @@ def _pay(browser: httpx.Client, account: Account, password: str) -> Payment:
     ).raise_for_status()
     form = _form(browser.get("/settings/billing/balance/pay").raise_for_status(), "/pay")
     headers = {"Referer": f"{browser.base_url}/settings/billing/balance/pay"}
-    bank_page = browser.post(
-        form.action, data={**form.fields, "amount": AMOUNT, "method": "new", "beside": "any"}, headers=headers
-    )
+    wanted = {"amount": AMOUNT, "method": "new"}
+    bank_page = browser.post(form.action, data={**form.fields, **wanted}, headers=headers)
+    if bank_page.status_code == HTTPStatus.CONFLICT:
+        # A payment of an earlier run is still in progress: the page asks, and this one is meant.
+        form = _form(bank_page, "/pay")
+        bank_page = browser.post(form.action, data={**form.fields, **wanted}, headers=headers)
     card = _form(bank_page, "/pay/")
     paid = browser.post(urljoin(str(bank_page.url), card.action), data={**card.fields, **CARD})
     paid.raise_for_status()

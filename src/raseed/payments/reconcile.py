@@ -8,6 +8,7 @@ gateway has forgotten keys (23 hours here) only its own list decides, and a pers
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,17 @@ from django.db.models import Q
 from raseed.db.guard import across_accounts
 from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
-from raseed.gateways.port import Movement, MovementKind, NotFound, Outcome, Page
+from raseed.gateways.port import (
+    GatewayUnavailable,
+    Movement,
+    MovementKind,
+    NotFound,
+    Outcome,
+    Page,
+    Refused,
+    Succeeded,
+    Unknown,
+)
 from raseed.gateways.registry import gateway
 from raseed.payments import breaker, paynow
 from raseed.payments.breaks import BreakKind, report, report_unknown_charge
@@ -73,6 +84,9 @@ def _ask(payment: Payment, now: datetime) -> Outcome:
     if isinstance(outcome, NotFound) and not payment.gateway_ref and age < KEY_HORIZON:
         outcome = paynow.send(payment)
         failpoint("KP14", payment.id)
+        if isinstance(outcome, Refused):
+            # It refuses this request; about the first one, which may have arrived, it says nothing.
+            return Unknown(f"re-send refused: {outcome.reason}")
     return outcome
 
 
@@ -126,11 +140,11 @@ def walk_list(gateway_name: str, now: datetime) -> Walked:
         for movement in page.movements:
             if movement.kind is MovementKind.CHARGE:
                 found = _settle_charge(gateway_name, movement, now)
-                settled += found is True
-                unknown += found is None
+                settled += found is _Line.SETTLED
+                unknown += found is _Line.UNKNOWN
         lines += len(page.movements)
         position = page.next_cursor or position
-        # Only after all of the page is settled: a walk that dies here reads the page again.
+        # Only after all of the page is settled: a walk that dies here, or gets no answer, reads the page again.
         ListCursor.objects.filter(gateway=gateway_name).update(cursor=position, walked_at=now)
         if not page.more:
             return Walked(lines, settled, unknown)
@@ -155,19 +169,32 @@ def _copy(gateway_name: str, movements: tuple[Movement, ...]) -> None:
     )
 
 
-def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> bool | None:
-    """True: this line settled its payment; False: it was settled; None: no payment of ours."""
+class _Line(Enum):
+    """What became of a charge in the list."""
+
+    SETTLED = auto()
+    KNOWN = auto()
+    UNKNOWN = auto()
+
+
+def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> _Line:
+    """Settle the payment of a charge unless it is. Raises GatewayUnavailable if the gateway will not confirm it now."""
     owner = owner_of(gateway_name, movement.payment_id)
     if owner is None:
         detail = f"{movement.amount_minor} {movement.currency} at {movement.at.isoformat()}"
         report_unknown_charge(gateway_name, movement.gateway_ref, detail, now)
-        return None
+        return _Line.UNKNOWN
     payment = Payment.objects.get(account_id=owner.account_id, id=owner.payment_id)
     if payment.captured_minor is not None and payment.gateway_ref == movement.gateway_ref:
-        return False
+        return _Line.KNOWN
     outcome = gateway(gateway_name).fetch(movement.gateway_ref)
+    if not isinstance(outcome, Succeeded):
+        # The list says charged. Passing the line now would lose a late success of a payment that failed here.
+        raise GatewayUnavailable(
+            f"charge {movement.gateway_ref} is in the list, and asked for it says {outcome}"
+        )
     settle(owner.account_id, owner.payment_id, outcome, Cause.RECONCILE, now)
-    return True
+    return _Line.SETTLED
 
 
 def reconcile(now: datetime) -> tuple[int, Walked]:

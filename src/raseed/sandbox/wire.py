@@ -18,7 +18,7 @@ from raseed.sandbox.store import BookEntry, Payment, Refund
 
 AMOUNT_MAX = 99_999_999
 EXPONENTS: Mapping[str, int] = {
-    "SAR": 2, "AED": 2, "EGP": 2, "QAR": 2, "USD": 2, "EUR": 2, "JOD": 3, "KWD": 3, "BHD": 3, "OMR": 3,
+    "SAR": 2, "AED": 2, "EGP": 2, "QAR": 2, "USD": 2, "EUR": 2, "GBP": 2, "JOD": 3, "KWD": 3, "BHD": 3, "OMR": 3,
 }  # fmt: skip
 _STEP_OF_THREE_DECIMALS = 10  # cards cannot be charged in single fils: the last digit must be 0
 
