@@ -22,7 +22,7 @@ from raseed.db.embedded import OWNER_ROLE, EmbeddedPostgres
 from raseed.demo.logins import LOGINS
 from raseed.processes import Child
 
-DIRECTORY = PROJECT_DIR / "var" / "demo"
+DIRECTORY = Path(os.environ.get("DEMO_DIR", PROJECT_DIR / "var" / "demo")).resolve()
 READY_SECONDS_MAX = 60.0
 
 
