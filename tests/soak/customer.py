@@ -1,5 +1,6 @@
 """A customer with a browser: signs in, draws the form, presses Pay, types a card, loses patience, comes back or not."""
 
+import contextlib
 import random
 import re
 import time
@@ -56,15 +57,22 @@ class Customer:
                 self._pay_once(browser)
 
     def _sign_in(self, browser: httpx.Client) -> None:
-        page = self._get(browser, "/login")
-        form = {
-            "csrfmiddlewaretoken": _found("csrfmiddlewaretoken", page),
-            "username": self.email,
-            "password": self.password,
-        }
-        answer = browser.post("/login", data=form)
-        if answer.status_code != 302:
-            raise Unexpected(f"{self.email} could not sign in: {answer.status_code}")
+        for _ in range(TRIES_MAX):
+            page = self._get(browser, "/login")
+            if page.status_code == 302:
+                return
+            form = {
+                "csrfmiddlewaretoken": _found("csrfmiddlewaretoken", page),
+                "username": self.email,
+                "password": self.password,
+            }
+            # Somebody else's payment may kill the portal under this request: then it is sent again.
+            with contextlib.suppress(httpx.TransportError):
+                answer = browser.post("/login", data=form)
+                if answer.status_code not in {302, 500, 503}:
+                    raise Unexpected(f"{self.email} could not sign in: {answer.status_code}")
+            time.sleep(PAUSE_S)
+        raise Unexpected(f"{self.email} could not sign in")
 
     def _pay_once(self, browser: httpx.Client) -> None:
         page = self._get(browser, PAY)
