@@ -69,7 +69,7 @@ class Plan:
 
     payments: int
     seed: int
-    kill_one_in: int = 25
+    kill_one_in: int = 40
 
 
 class NoQuiet(AssertionError):

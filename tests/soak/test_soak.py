@@ -32,7 +32,6 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
         soak.bank.stop()
         soak.bank.client.close()
         registry.gateway("sandbox").close()
-        registry._sandbox.cache_clear()
         connections.close_all()
     figures = PROJECT_DIR / "var" / "soak.json"
     figures.parent.mkdir(exist_ok=True)
