@@ -3,12 +3,16 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
+from raseed.accounts.access import public
 
+
+@public
 def healthz(_request: HttpRequest) -> JsonResponse:
     """200 while the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
+@public
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 if the database answers and has this version's tables; 503 otherwise."""
     try:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from raseed.accounts.access import public
 from raseed.gateways.port import ForgedWebhook
 from raseed.payments import inbox
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 BODY_BYTES_MAX = 64 * 1024
 
 
+@public
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, gateway_name: str) -> HttpResponse:

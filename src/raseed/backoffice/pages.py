@@ -191,7 +191,7 @@ def _payments(account_id: UUID) -> tuple[PaymentLine, ...]:
     return tuple(
         PaymentLine(
             at=row.created_at,
-            method=f"{row.card_brand} •••• {row.card_last4}" if row.card_last4 else "",
+            method=f"{row.card_brand} •••• {row.card_last4}" if row.card_last4 else "–",
             amount=Money(row.credit_micros, row.currency),
             state=row.state,
         )

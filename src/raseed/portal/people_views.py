@@ -99,7 +99,13 @@ def password_set(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     return render(
         request,
         "portal/auth/set_password.html",
-        {"form": form, "validlink": True, "first_time": purpose is Purpose.INVITATION},
+        {
+            "form": form,
+            "validlink": True,
+            "first_time": purpose is Purpose.INVITATION,
+            # Password managers keep the new password under this address.
+            "email": user.email,
+        },
     )
 
 

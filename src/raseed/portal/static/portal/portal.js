@@ -42,7 +42,8 @@
     });
   });
 
-  document.addEventListener("htmx:afterSwap", function (event) {
+  // Not after the swap: what is typed before HTMX has settled would change nothing in the summary.
+  document.addEventListener("htmx:afterSettle", function (event) {
     var box = dialog();
     if (event.detail.target === box && !box.open) box.showModal();
     var focus = box.querySelector("[data-focus]");
