@@ -93,10 +93,15 @@ def test_a_review_names_its_case(admin: Client, company: Company) -> None:
     assert len(case_number(payment.id)) == 8
 
 
-def test_without_script_the_page_asks_again_by_itself(admin: Client, company: Company) -> None:
-    page = admin.get(at(submitted(company))).content.decode()
+def test_without_script_the_pages_ask_again_by_themselves(admin: Client, company: Company) -> None:
+    refresh = '<noscript><meta http-equiv="refresh" content="12"></noscript>'
+    balance = "/settings/billing/balance"
+    assert 'http-equiv="refresh"' not in admin.get(balance).content.decode()
 
-    assert '<noscript><meta http-equiv="refresh"' in page
+    page = at(submitted(company))
+
+    assert refresh in admin.get(page).content.decode()
+    assert refresh in admin.get(balance).content.decode()
 
 
 def test_another_accounts_payment_is_not_there(company: Company) -> None:

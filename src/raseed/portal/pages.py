@@ -84,6 +84,11 @@ class BalancePage:
     payments_open: tuple[PaymentStatus, ...] = ()
     recent: tuple[PaymentRow, ...] = ()
 
+    @property
+    def refresh_s(self) -> int:
+        """Seconds until a browser without script loads the page again; 0 when no payment is followed."""
+        return min((one.refresh_s for one in self.payments_open if one.refresh_s), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class CardLine:
@@ -148,9 +153,9 @@ class PaymentStatus:
     """One payment, as the person who waits for it sees it.
 
     ``state`` is a state of payments.states. ``balance`` is the available balance now. ``reason`` is the sentence of a
-    decline. ``action_url`` is the bank's page that waits for the person,
-    ``frame_url`` the same for a frame in ours, where the operator wants it there. ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once nothing more will change;
-    ``seen`` says what the page shows, so that an unchanged answer need not be sent again.
+    decline. ``action_url`` is the bank's page that waits for the person, ``frame_url`` the same for a frame in ours,
+    where the operator wants it there. ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once
+    nothing more will change; ``seen`` says what the page shows, so that an unchanged answer need not be sent again.
     """
 
     id: UUID
@@ -171,6 +176,11 @@ class PaymentStatus:
     service_restored: bool = False
     poll_s: int = 0
     seen: str = ""
+
+    @property
+    def refresh_s(self) -> int:
+        """Seconds until a browser without script loads the page again: a little longer, for all is drawn anew."""
+        return self.poll_s + 2 if self.poll_s else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@
   document.addEventListener("htmx:afterSettle", function (event) {
     var box = dialog();
     if (event.detail.target === box && !box.open) box.showModal();
-    var focus = box.querySelector("[data-focus]");
-    if (focus && !event.detail.target.closest(".result")) focus.focus();
+    // Not `autofocus`: a browser refuses that one, with a line on its console, once anything has the focus.
+    var focus = event.target.querySelector("[data-focus]");
+    if (focus) focus.focus();
   });
 
   // What lies under an open dialog is out of reach, so the line moves into it.
