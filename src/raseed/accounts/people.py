@@ -166,12 +166,17 @@ def change_password(user_id: UUID, current: str, password: str, ip: str | None, 
     wait = attempts.take(attempts.PASSWORD_CHANGE, str(user_id), now)
     if wait:
         raise TooManyTries(minutes=attempts.minutes(wait))
+    known = User.objects.get(id=user_id)
+    # Looked at before the row is locked: hashing is slow on purpose, and nobody should wait behind a guess.
+    if not known.check_password(current):
+        _log.warning("password_change_refused user=%s ip=%s", user_id, ip)
+        raise WrongPassword
+    validate_password(password, known)
     with atomic():
         user = User.objects.select_for_update().get(id=user_id)
-        if not user.check_password(current):
-            _log.warning("password_change_refused user=%s ip=%s", user_id, ip)
+        if user.password != known.password:
+            # Changed since: what was typed fits the old one.
             raise WrongPassword
-        validate_password(password, user)
         set_password(user, password, Who(user.id, SELF_ROLE, ip), now)
         tell(user, Notice.PASSWORD_CHANGED, now, {"ip": ip or ""})
     attempts.forget(attempts.PASSWORD_CHANGE, str(user_id))
