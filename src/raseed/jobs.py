@@ -77,6 +77,12 @@ def mail_password_reset(user_id: str) -> None:
     mails.mail_password_reset(UUID(user_id), timezone.now())
 
 
+@app.task(name="notifications.mail_notice", retry=AGAIN)
+def mail_notice(mail_id: str, user_id: str, kind: str, address: str, facts: dict[str, str]) -> None:
+    """Tell a person of a change to their sign-in."""
+    mails.mail_notice(UUID(mail_id), UUID(user_id), kind, address, facts, timezone.now())
+
+
 @app.task(name="notifications.send_mail", retry=AGAIN)
 def send_mail(account_id: str, mail_id: str) -> None:
     """Hand a mail of an account to the mail server."""

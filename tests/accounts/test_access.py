@@ -25,10 +25,16 @@ DOCUMENTED = {
     Action.PAY: {Role.ADMIN},
     Action.SEE_PAYMENTS: {Role.ADMIN},
     Action.DOWNLOAD_VOUCHER: {Role.ADMIN},
+    Action.SEE_USERS: {Role.ADMIN},
+    Action.MANAGE_USERS: {Role.ADMIN},
+    Action.CHANGE_SETTINGS: {Role.ADMIN},
+    Action.CHANGE_OWN_PROFILE: EVERYBODY,
     Action.SEE_BACKOFFICE: STAFF,
     Action.SEE_ACCOUNTS: STAFF,
     Action.CREATE_ACCOUNT: STAFF,
     Action.INVITE_ADMIN: STAFF,
+    Action.END_SESSIONS: STAFF,
+    Action.RENAME_ACCOUNT: STAFF,
     Action.SUSPEND: STAFF,
 }
 
@@ -123,25 +129,31 @@ def test_strangers_are_sent_to_sign_in_and_come_back(db: None) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.SUPERVISOR, Role.AGENT])
-def test_without_the_right_there_is_no_link_to_billing(company: Company, role: Role) -> None:
+def test_without_the_right_no_link_leads_to_settings(company: Company, role: Role) -> None:
     client = Client()
     client.force_login(person(role, company))
-    for name in ("portal:home", "portal:help_pay_now", "portal:balance"):
+    for name in ("portal:home", "portal:help_pay_now", "portal:profile", "portal:balance", "portal:users"):
         page = client.get(address(name)).content.decode()
-        assert not re.search(r'(href|action|hx-\w+)="[^"]*/settings/billing', page), name
+        assert not re.search(r'(href|action|hx-\w+)="[^"]*/settings/', page), name
 
 
 def test_another_accounts_rows_are_not_there(company: Company) -> None:
-    theirs = {"payment_id": open_one(company).id}
+    theirs = {"payment_id": open_one(company).id, "user_id": company.admin.id}
     stranger = Client()
     stranger.force_login(make_company("Hawk").admin)
-    tried = 0
+    # What each form needs to be whole, so that it is the row that is refused.
+    form = {"role": "agent", "seen": "admin"}
+    tried = []
     for name, pattern in routes():
-        if name.startswith("portal:") and set(pattern.pattern.converters) == set(theirs):
-            assert stranger.get(reverse(name, kwargs=theirs)).status_code in {404, 405}, name
-            assert stranger.post(reverse(name, kwargs=theirs)).status_code in {404, 405}, name
-            tried += 1
-    assert tried >= 2
+        names = set(pattern.pattern.converters)
+        if name.startswith("portal:") and names and names <= set(theirs):
+            url = reverse(name, kwargs={one: theirs[one] for one in names})
+            assert stranger.get(url).status_code in {404, 405}, name
+            assert stranger.post(url, form).status_code in {404, 405}, name
+            tried.append(name)
+    assert len(tried) >= 8
+    assert Membership.objects.get(account_id=company.account.id).role == "admin"
+    assert User.objects.get(id=company.admin.id).is_active
 
 
 def test_a_role_that_is_taken_away_is_gone_at_the_next_request(company: Company) -> None:
