@@ -29,6 +29,9 @@ SIGN_IN: Final = Limit("sign_in", 10, timedelta(minutes=15))
 SIGN_IN_PLACE: Final = Limit("sign_in_place", 100, timedelta(minutes=15))
 RESET: Final = Limit("reset", 3, timedelta(hours=1))
 RESET_PLACE: Final = Limit("reset_place", 30, timedelta(hours=1))
+# One broken page reports a few lines to each reader; more than this tells nobody anything new.
+CSP_REPORT_PLACE: Final = Limit("csp_report_place", 20, timedelta(minutes=15))
+CSP_REPORT: Final = Limit("csp_report", 300, timedelta(minutes=15))
 WINDOW_MAX: Final = timedelta(hours=1)
 
 
