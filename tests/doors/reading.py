@@ -21,6 +21,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 UNSAFE = ("unsafe-", "*", "http:", "https: ", "data: 'self'")
+VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "source", "wbr", "col", "area"})
 _NONCE = re.compile(r"'nonce-([A-Za-z0-9+/=]{22,})'")
 
 
@@ -44,6 +45,9 @@ class Page(HTMLParser):
         self.forms: list[Form] = []
         self.faults: list[str] = []
         self.words: list[str] = []
+        # Text with the elements around it, the innermost last.
+        self.placed: list[tuple[str, tuple[str, ...]]] = []
+        self._open: list[str] = []
         self._form: Form | None = None
         self._select = ""
         self._in_script = False
@@ -60,6 +64,8 @@ class Page(HTMLParser):
         self.skeleton.append((tag, tuple(sorted(given))))
         self.words += list(given.values())
         self._look(tag, given)
+        if tag not in VOID:
+            self._open.append("bdi" if tag == "bdi" or "dir" in given else tag)
         if tag == "script":
             self.scripts.append(given)
             self._in_script = True
@@ -103,6 +109,8 @@ class Page(HTMLParser):
             self._form.fields[name] = given.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
+        if self._open and tag not in VOID:
+            self._open.pop()
         if tag == "form":
             self._form = None
         elif tag == "select":
@@ -118,6 +126,7 @@ class Page(HTMLParser):
         if self._form is not None and self._textarea:
             self._form.fields[self._textarea] += data
         self.words.append(data)
+        self.placed.append((data, tuple(self._open)))
 
 
 def is_html(answer: HttpResponse) -> bool:

@@ -6,47 +6,34 @@ here. What it saw is written to var/crawl.md.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, reverse
+from django.urls import reverse
 
 from addresses import routes
+from doors.places import ASKS_BANK, Address, addresses_of, methods, queries
 from doors.reading import faults_of
 from doors.rows import Copies, changed, rows_of
-from doors.world import SHARED, UnknownParameter, Visitor, World
+from doors.world import UnknownParameter, Visitor, World
 from raseed.accounts.access import ROUTES, Action, Public, may
 from raseed.config.environment import PROJECT_DIR
 from raseed.db.transactions import OpenTransaction
 
 TABLE = PROJECT_DIR / "var" / "crawl.md"
-SOURCE = PROJECT_DIR / "src" / "raseed"
 # Sessions count the moments at which somebody was seen.
 SESSIONS = "django_session"
-# The one GET that asks the bank (docs/adr/0009): walked in a test of its own.
-ASKS_BANK = "portal:payment_return"
 REFUSED = {403, 404, 405}
 # An empty form is not what a page asks for, so that a right shows itself in being told what is missing.
 LET_IN = {200, 204, 302, 400, 409, 410, 413, 415, 422, 429}
 HTMX = {"HX-Request": "true"}
-
-
-@dataclass(frozen=True)
-class Address:
-    """An address with the sides whose things stand in it."""
-
-    url: str
-    owners: frozenset[int]
-    given: frozenset[str]
 
 
 @dataclass
@@ -54,6 +41,7 @@ class Walk:
     """What was seen: how often, by whom, and what should not have been."""
 
     world: World
+    takes: dict[str, frozenset[str]]
     seen: dict[tuple[str, str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
     count: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -73,7 +61,7 @@ class Walk:
 
     def _fits(self, route: str, who: Visitor, how: str, at: Address, answer: HttpResponse) -> bool:
         access, status, method = ROUTES[route], answer.status_code, how.split(maxsplit=1)[0]
-        takes = self.takes(route)
+        takes = self.takes[route]
         if isinstance(access, Public):
             return status == 405 if method not in takes else status in LET_IN | {404}
         if who.role is None:
@@ -104,61 +92,10 @@ class Walk:
                     if secret.lower() in text and secret not in at.given:
                         yield f"{what} of {side.company.account.name}"
 
-    def takes(self, route: str) -> frozenset[str]:
-        """The methods that a route takes, as it says itself to one that nobody takes."""
-        if route not in self._takes:
-            raise KeyError(route)
-        return self._takes[route]
-
-    _takes: dict[str, frozenset[str]] = field(default_factory=dict)
-
-    def ask(self, route: str, addresses: list[Address], clients: dict[str, Client]) -> None:
-        """Find out which methods the route takes, from somebody who may open it."""
-        access = ROUTES[route]
-        who = next(
-            one
-            for one in self.world.visitors()
-            if isinstance(access, Public) or (one.role is not None and may(one.role, access))
-        )
-        answer = clients[who.name].generic("PROPFIND", addresses[0].url)
-        allow = answer.headers.get("Allow", "") if answer.status_code == 405 else "GET, HEAD, POST"
-        self._takes[route] = frozenset(re.findall(r"[A-Z]+", allow))
-
-
-def addresses_of(name: str, pattern: URLPattern, world: World) -> list[Address]:
-    """Every address of a route: everything of A, everything of B, and the two mixed."""
-    parameters = list(pattern.pattern.converters)
-    choices: list[list[tuple[str, object, int | None]]] = []
-    for parameter in parameters:
-        if parameter in SHARED:
-            choices.append([(parameter, value, None) for value in SHARED[parameter]])
-        else:
-            choices.append(
-                [
-                    (parameter, value, n)
-                    for n, side in enumerate(world.sides)
-                    for value in side.values(parameter)
-                ]
-            )
-    found = []
-    for chosen in product(*choices):
-        url = reverse(name, kwargs={parameter: value for parameter, value, _ in chosen})
-        owners = frozenset(owner for _, _, owner in chosen if owner is not None)
-        found.append(Address(url, owners, frozenset(str(value) for _, value, _ in chosen)))
-    return found
-
-
-def queries() -> list[str]:
-    """The names under which any page reads something from its address, as the source has them."""
-    names = set()
-    for file in SOURCE.rglob("*.py"):
-        names |= set(re.findall(r'GET(?:\.get\(|\.getlist\(|\[)"(\w+)"', file.read_text("utf-8")))
-    return sorted(names)
-
 
 @pytest.fixture
 def walk(world: World) -> Walk:
-    return Walk(world)
+    return Walk(world, methods(world))
 
 
 def test_every_address_answers_everybody_as_the_table_says(
@@ -168,14 +105,12 @@ def test_every_address_answers_everybody_as_the_table_says(
     assert set(found) == set(ROUTES), "every route stands in the table, and every line of it is a route"
     every = {name: addresses_of(name, pattern, world) for name, pattern in found.items()}
     clients = {who.name: who.client() for who in world.visitors()}
-    for name, addresses in every.items():
-        walk.ask(name, addresses, clients)
     before = rows_of(copies.database, SESSIONS)
 
     for name, addresses in every.items():
         for who in world.visitors():
             for at in addresses:
-                if name == ASKS_BANK and _is_own(who, at, world) and may_open(who, name):
+                if name == ASKS_BANK and _is_own(who, at, world) and who.may_open(name):
                     continue
                 _look(walk, name, who, at, clients[who.name])
                 _name_things_of_others(walk, name, who, at, clients[who.name])
@@ -184,7 +119,7 @@ def test_every_address_answers_everybody_as_the_table_says(
     for name, addresses in every.items():
         for who in world.visitors():
             for at in addresses:
-                if not (may_open(who, name) and "POST" in walk.takes(name)):
+                if not (who.may_open(name) and "POST" in walk.takes[name]):
                     walk.take(name, who, "POST", at, clients[who.name].post(at.url))
     assert changed(before, rows_of(copies.database, SESSIONS)) == {}, "a refused POST changed something"
 
@@ -202,11 +137,6 @@ def test_every_address_answers_everybody_as_the_table_says(
     assert _never_shown(walk, every) == []
 
 
-def may_open(who: Visitor, route: str) -> bool:
-    access = ROUTES[route]
-    return isinstance(access, Public) or (who.role is not None and may(who.role, access))
-
-
 def _is_own(who: Visitor, at: Address, world: World) -> bool:
     return who.side is not None and at.owners <= {world.sides.index(who.side)}
 
@@ -214,17 +144,17 @@ def _is_own(who: Visitor, at: Address, world: World) -> bool:
 def _look(walk: Walk, name: str, who: Visitor, at: Address, client: Client) -> None:
     """GET, HEAD where it is taken, and the fragment that HTMX would get."""
     walk.take(name, who, "GET", at, client.get(at.url))
-    if may_open(who, name) and "HEAD" in walk.takes(name):
+    if who.may_open(name) and "HEAD" in walk.takes[name]:
         answer = client.head(at.url)
         assert answer.content == b"", f"HEAD {at.url} has a body"
         walk.take(name, who, "HEAD", at, answer)
-    if isinstance(ROUTES[name], Action) and (who.role is None or may_open(who, name)):
+    if isinstance(ROUTES[name], Action) and (who.role is None or who.may_open(name)):
         walk.take(name, who, "GET fragment", at, client.get(at.url, headers=HTMX))
 
 
 def _name_things_of_others(walk: Walk, name: str, who: Visitor, at: Address, client: Client) -> None:
     """What can stand behind the question mark names things of the other account: nothing more is seen by it."""
-    if not may_open(who, name) or not isinstance(ROUTES[name], Action) or "GET" not in walk.takes(name):
+    if not who.may_open(name) or not isinstance(ROUTES[name], Action) or "GET" not in walk.takes[name]:
         return
     others = [side for side in walk.world.sides if side is not who.side]
     for side in others:
@@ -240,7 +170,7 @@ def _post_as_allowed(
     """An empty form to everything that takes one. Some need no more than that to act: each finds all as it was."""
     for name, addresses in every.items():
         for who in walk.world.visitors():
-            if may_open(who, name) and "POST" in walk.takes(name):
+            if who.may_open(name) and "POST" in walk.takes[name]:
                 for at in addresses:
                     walk.take(name, who, "POST", at, _undone(clients[who.name], at.url, copies))
 
@@ -268,7 +198,7 @@ def _never_shown(walk: Walk, every: dict[str, list[Address]]) -> list[str]:
         for who in walk.world.visitors()
         if isinstance(ROUTES[name], Action)
         and name != ASKS_BANK
-        and may_open(who, name)
+        and who.may_open(name)
         and not walk.own[name, who.name]
     ]
 
@@ -329,7 +259,6 @@ def test_a_route_whose_parameter_is_unknown_fails_with_what_to_add(world: World)
 
 def test_the_walk_sees_a_leak_a_wrong_status_and_a_missing_header(walk: Walk, world: World) -> None:
     admin = world.visitors()[1]
-    walk._takes["portal:payment"] = frozenset({"GET", "HEAD"})
     at = Address("/x", frozenset({1}), frozenset())
     walk.take("portal:payment", admin, "GET", at, HttpResponse(f"<p>{world.b.secrets['name']}</p>"))
 

@@ -21,7 +21,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from people import Company, make_company, make_operator, make_user, open_one, save_card, spend
-from raseed.accounts.access import Role
+from raseed.accounts.access import ROUTES, Public, Role, may
 from raseed.accounts.models import BillingDetails, Membership, StaffRole, User
 from raseed.audit.log import COMMAND_LINE, record
 from raseed.balance import suspension
@@ -133,6 +133,11 @@ class Visitor:
             client.force_login(self.user)
         return client
 
+    def may_open(self, route: str) -> bool:
+        """What the table says."""
+        access = ROUTES[route]
+        return isinstance(access, Public) or (self.role is not None and may(self.role, access))
+
 
 @dataclass
 class World:
@@ -159,7 +164,8 @@ class World:
 def make_world() -> World:
     """Make it in the database of now, with real commits."""
     make_operator()
-    a, b = make_side("Falcon"), make_side("Hawk")
+    # Staff see one form where they have suspended an account, and another where they have not.
+    a, b = make_side("Falcon", Reason.STAFF), make_side("Hawk", Reason.DISPUTE)
     assert set(ACCOUNT_ROLES) | set(STAFF_ROLES) == set(Role), "a new role: give it a visitor"
     staff = {
         role: make_user(f"{role}@operator.test", f"Staff {role}", staff_role=StaffRole(role.value))
@@ -168,7 +174,7 @@ def make_world() -> World:
     return World(a, b, staff)
 
 
-def make_side(name: str) -> Side:
+def make_side(name: str, suspended: Reason) -> Side:
     """An account whose every text and number is its own, so that any of them is known wherever it turns up."""
     now = timezone.now()
     company = make_company(f"{name} Trading")
@@ -194,7 +200,7 @@ def make_side(name: str) -> Side:
     _at_bank(waits, f"pay_open_{name}")
     document = _papers(side, paid)
     with atomic():
-        suspension.suspend(account.id, Reason.STAFF, now, note=f"{name} asked for it")
+        suspension.suspend(account.id, suspended, now, note=f"{name} asked for it")
         record(
             COMMAND_LINE,
             "suspended",
@@ -229,7 +235,7 @@ def make_side(name: str) -> Side:
 
 def _paid(side: Side, name: str) -> Payment:
     now = timezone.now()
-    payment = open_one(side.company, now=now - timedelta(minutes=5))
+    payment = open_one(side.company, now=now - timedelta(minutes=5), another=True)
     states.move(payment, State.SUBMITTED, Cause.PAGE, now)
     captured = Succeeded(
         gateway_ref=f"pay_done_{name}",
