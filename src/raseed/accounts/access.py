@@ -95,6 +95,7 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
 
 ROUTES: Final[dict[str, Access]] = {
     "api:webhook": Public.EVERYBODY,  # the gateway's signature is its right
+    "api:csp_report": Public.EVERYBODY,  # browsers send no token with a report
     "api:healthz": Public.EVERYBODY,
     "api:readyz": Public.EVERYBODY,
     "portal:login": Public.EVERYBODY,

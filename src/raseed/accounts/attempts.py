@@ -42,6 +42,9 @@ INVITATIONS: Final = Limit("invitations", 50, timedelta(hours=1))
 INVITATION_AGAIN: Final = Limit("invitation_again", 5, timedelta(hours=1))
 RESET: Final = Limit("reset", 3, timedelta(hours=1))
 RESET_PLACE: Final = Limit("reset_place", 30, timedelta(hours=1))
+# One broken page reports a few lines to each reader; more than this tells nobody anything new.
+CSP_REPORT_PLACE: Final = Limit("csp_report_place", 20, timedelta(minutes=15))
+CSP_REPORT: Final = Limit("csp_report", 300, timedelta(minutes=15))
 WINDOW_MAX: Final = timedelta(hours=1)
 FAMILIAR: Final = "familiar"
 FAMILIAR_FOR: Final = timedelta(days=30)
