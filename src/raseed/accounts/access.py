@@ -52,6 +52,8 @@ class Action(StrEnum):
     CREATE_ACCOUNT = "create_account"
     INVITE_ADMIN = "invite_admin"
     SUSPEND = "suspend"
+    SEE_WEBHOOKS = "see_webhooks"
+    TRY_WEBHOOK_AGAIN = "try_webhook_again"
 
 
 class Public(StrEnum):
@@ -78,6 +80,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.CREATE_ACCOUNT: _STAFF,
     Action.INVITE_ADMIN: _STAFF,
     Action.SUSPEND: _STAFF,
+    Action.SEE_WEBHOOKS: _STAFF,
+    Action.TRY_WEBHOOK_AGAIN: _STAFF,
 }
 
 ROUTES: Final[dict[str, Access]] = {
@@ -114,6 +118,8 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:invite": Action.INVITE_ADMIN,
     "backoffice:suspend": Action.SUSPEND,
     "backoffice:lift": Action.SUSPEND,
+    "backoffice:webhooks": Action.SEE_WEBHOOKS,
+    "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
 }
 
 

@@ -61,6 +61,7 @@ STAFF_SIDE: Final = (
         "people",
         covers=("backoffice:account", "backoffice:account_new"),
     ),
+    Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 
