@@ -59,6 +59,8 @@ class Action(StrEnum):
     END_SESSIONS = "end_sessions"
     RENAME_ACCOUNT = "rename_account"
     SUSPEND = "suspend"
+    SEE_WEBHOOKS = "see_webhooks"
+    TRY_WEBHOOK_AGAIN = "try_webhook_again"
 
 
 class Public(StrEnum):
@@ -91,6 +93,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.END_SESSIONS: _STAFF,
     Action.RENAME_ACCOUNT: _STAFF,
     Action.SUSPEND: _STAFF,
+    Action.SEE_WEBHOOKS: _STAFF,
+    Action.TRY_WEBHOOK_AGAIN: _STAFF,
 }
 
 ROUTES: Final[dict[str, Access]] = {
@@ -142,6 +146,8 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:end_sessions": Action.END_SESSIONS,
     "backoffice:suspend": Action.SUSPEND,
     "backoffice:lift": Action.SUSPEND,
+    "backoffice:webhooks": Action.SEE_WEBHOOKS,
+    "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
 }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import views
+from raseed.backoffice import views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -20,4 +20,6 @@ urlpatterns = [
         name="end_sessions",
     ),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
+    path("webhooks", webhooks.page, name="webhooks"),
+    path("webhooks/try-again", webhooks.try_again, name="webhook_try_again"),
 ]

@@ -38,6 +38,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that a webhook that finds no place costs next to nothing.
+    "raseed.api.webhooks.Gate",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Before everything that may answer in a view's place, so that every answer has these headers.
@@ -131,6 +133,9 @@ CARD_PAGE = ENVIRONMENT.card_page
 SANDBOX_URL = ENVIRONMENT.sandbox_url
 SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key
 SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
+SANDBOX_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.sandbox_webhook_secret_before
+WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
+WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
 # The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
 BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"

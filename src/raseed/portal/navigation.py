@@ -77,6 +77,7 @@ STAFF_SIDE: Final = (
         "people",
         covers=("backoffice:account", "backoffice:account_new", "backoffice:admin_new", "backoffice:rename"),
     ),
+    Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 
