@@ -65,7 +65,7 @@ class UserForm(forms.Form):
 class RoleForm(forms.Form):
     """Another role. `seen` is the one that the page showed."""
 
-    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, widget=forms.Select(_SELECT))
+    role = forms.ChoiceField(label=_("New role"), choices=Role.choices, widget=forms.Select(_SELECT))
     seen = forms.CharField(max_length=10, widget=forms.HiddenInput)
 
 
@@ -76,7 +76,7 @@ class GeneralForm(forms.Form):
     time_zone = forms.ChoiceField(
         label=_("Time zone"),
         choices=[(name, name) for name in sorted(available_timezones())],
-        widget=forms.Select({**_SELECT, "dir": "ltr"}),
+        widget=forms.Select(_SELECT),
         help_text=_(
             "Times on your pages are shown in it, and days begin and end by it. It holds from now on; papers that are issued stay as they are."
         ),
