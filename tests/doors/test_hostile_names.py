@@ -53,7 +53,7 @@ TYPED = frozenset(
         "label", "title", "nickname", "description", "device", "user_agent",
     }
 )  # fmt: skip
-OPERATOR_PLAIN = "Raseed Telecom"
+REFUSED_TO_AGENTS = "/settings/billing/balance"
 
 
 def call_everything(database: RealDatabase, name: str) -> int:
@@ -82,7 +82,7 @@ def seen_by_all(world: World) -> Iterator[tuple[str, int, Page | None, list[str]
     """Every page of one account's Admin and Agent, of staff and of nobody: address, status, page, faults."""
     for who in (world.visitors()[n] for n in (0, 1, 3, 7)):
         client = who.client()
-        for url in pages_of(who, world):
+        for url in (*pages_of(who, world), *([REFUSED_TO_AGENTS] if who.role is Role.AGENT else [])):
             if "/voucher" in url:
                 continue
             answer = client.get(url)
@@ -93,8 +93,8 @@ def seen_by_all(world: World) -> Iterator[tuple[str, int, Page | None, list[str]
 
 
 def _tags(page: Page | None) -> list[tuple[str, tuple[str, ...]]] | None:
-    """The skeleton, but for the ends of lines: a name with several lines is shown with several."""
-    return [one for one in page.skeleton if one[0] != "br"] if page else None
+    """All tags: in no order, for lists are sorted by names; without ends of lines, for a name may have several."""
+    return sorted(one for one in page.skeleton if one[0] != "br") if page else None
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +175,8 @@ def _inert(mail: EmailMessage, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a\x00b\r\nBcc: x@evil.test", "'; DROP TABLE accounts_user; --", "\U0001f600" * 300],
-    ids=["nul", "sql", "long"],
+    ["a\x00b\r\nBcc: x@evil.test", "'; DROP TABLE accounts_user; --" * 30],
+    ids=["nul", "sql"],
 )
 def test_what_no_field_expects_is_refused_or_kept_as_text(world: World, copies: Copies, text: str) -> None:
     """Characters that databases and headers stumble over, in every field of every form, and behind every question mark."""
