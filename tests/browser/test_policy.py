@@ -5,9 +5,11 @@ from collections.abc import Callable
 from itertools import chain
 
 from playwright.sync_api import Page, Route
+from psycopg.conninfo import conninfo_to_dict
 
-from browser.visitor import BALANCE, Visitor
-from browser.watch import DESKTOP, Look
+from bank import SECRET_KEY, WEBHOOK_SECRET
+from browser.visitor import BALANCE, GOOD, Visitor
+from browser.watch import DESKTOP, Look, holds_card_number
 from whole import Whole, wait
 
 DESK = Look("en", DESKTOP, "light")
@@ -59,20 +61,30 @@ def _inject(route: Route) -> None:
     route.fulfill(response=answer, body=answer.text().replace("</main>", f"{INJECTED}</main>"))
 
 
-def test_paying_breaks_no_rule(visitor: Callable[[Look], Visitor], whole: Whole) -> None:
+def test_paying_breaks_no_rule_and_writes_no_secret_down(
+    visitor: Callable[[Look], Visitor], whole: Whole
+) -> None:
     admin = visitor(DESK)
     admin.watch.forgiven.append("the server responded with a status of 404")
     before = len(reports(whole))
-    admin.saved_card()
     page = admin.at_balance()
-    admin.press_pay(admin.open_pay_now(page, "15"))
-    admin.paid(page, "15", "25")
+    admin.pay_with_new_card(page, "15", GOOD)
+    page.wait_for_url(f"**{BALANCE}?payment=*")
+    admin.paid(page, "15", "15")
     _visit(page, ("/home", "/settings/billing/invoices?tab=payments", "/help/pay-now", "/no/such/page"))
     assert reports(whole)[before:] == []
     # The style sheets and the one script library did come through.
     assert page.evaluate("typeof window.htmx") == "object"
     sheets = page.evaluate("Array.from(document.styleSheets).map(sheet => sheet.cssRules.length)")
     assert all(chain(sheets, [len(sheets) >= 2]))
+
+    logs = "\n".join(path.read_text("utf-8", "replace") for path in whole.directory.glob("*.log"))
+    assert "procrastinate" in logs or "raseed" in logs
+    cookies = [str(one["value"]) for one in admin.context.cookies(whole.portal) if one["name"] != "theme"]
+    database = conninfo_to_dict(whole.database.url)["password"]
+    for secret in (SECRET_KEY, WEBHOOK_SECRET, GOOD, str(database), *cookies):
+        assert secret not in logs
+    assert not holds_card_number(logs)
 
 
 def _visit(page: Page, paths: tuple[str, ...]) -> None:
