@@ -35,6 +35,12 @@ class Copies:
 def rows_of(database: RealDatabase, *but: str) -> dict[str, list[str]]:
     """Every row of every table as text, as the owner sees it; `but` are tables to leave out."""
     with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        return read_rows(owner, *but)
+
+
+def read_rows(connection: psycopg.Connection[tuple[object, ...]], *but: str) -> dict[str, list[str]]:
+    """The same as one connection sees it, within its transaction."""
+    with connection.cursor() as owner:
         tables = [
             str(one[0])
             for one in owner.execute(

@@ -53,7 +53,7 @@ TYPED = frozenset(
         "label", "title", "nickname", "description", "device", "user_agent",
     }
 )  # fmt: skip
-OPERATOR_PLAIN = "Raseed Telecom"
+REFUSED_TO_AGENTS = "/settings/billing/balance"
 
 
 def call_everything(database: RealDatabase, name: str) -> int:
@@ -79,22 +79,20 @@ def call_everything(database: RealDatabase, name: str) -> int:
 
 
 def seen_by_all(world: World) -> Iterator[tuple[str, int, Page | None, list[str]]]:
-    """Every page of one account's Admin and Agent, of staff and of nobody: address, status, page, faults."""
-    for who in (world.visitors()[n] for n in (0, 1, 3, 7)):
+    """Every page of one account's Admin and Agent and of staff: address, status, page, faults."""
+    for who in (world.visitors()[n] for n in (1, 3, 7)):
         client = who.client()
-        for url in pages_of(who, world):
+        for url in (*pages_of(who, world), *([REFUSED_TO_AGENTS] if who.role is Role.AGENT else [])):
             if "/voucher" in url:
                 continue
             answer = client.get(url)
             page = Page(answer.content.decode()) if is_html(answer) else None
-            # A one-time link is another each time.
-            where = re.sub(r"/[0-9a-z]+-[0-9a-f]{64}$", "/token", f"{who.name} {url}")
-            yield where, answer.status_code, page, list(faults_of("", answer))
+            yield f"{who.name} {url}", answer.status_code, page, list(faults_of("", answer))
 
 
 def _tags(page: Page | None) -> list[tuple[str, tuple[str, ...]]] | None:
-    """The skeleton, but for the ends of lines: a name with several lines is shown with several."""
-    return [one for one in page.skeleton if one[0] != "br"] if page else None
+    """All tags: in no order, for lists are sorted by names; without ends of lines, for a name may have several."""
+    return sorted(one for one in page.skeleton if one[0] != "br") if page else None
 
 
 @pytest.fixture(scope="session")
@@ -173,18 +171,17 @@ def _inert(mail: EmailMessage, name: str) -> None:
     assert "49" not in words if "7*7" in name else True
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["a\x00b\r\nBcc: x@evil.test", "'; DROP TABLE accounts_user; --", "\U0001f600" * 300],
-    ids=["nul", "sql", "long"],
-)
-def test_what_no_field_expects_is_refused_or_kept_as_text(world: World, copies: Copies, text: str) -> None:
+def test_what_no_field_expects_is_refused_or_kept_as_text(world: World, copies: Copies) -> None:
     """Characters that databases and headers stumble over, in every field of every form, and behind every question mark."""
+    broken = "a\x00b\r\nBcc: x@evil.test"
     for one in forms_of(world):
-        told = dict.fromkeys(one.form.fields.keys() - {"csrfmiddlewaretoken"}, text)
-        assert one.client().post(one.form.action, told).status_code < 500, f"{one.name} with {text!r}"
+        told = dict.fromkeys(one.form.fields.keys() - {"csrfmiddlewaretoken"}, broken)
+        assert one.client().post(one.form.action, told).status_code < 500, one.name
     for who in (world.visitors()[n] for n in (0, 1, 7)):
         client = who.client()
         for url in pages_of(who, world):
-            assert client.get(url, dict.fromkeys(queries(), text)).status_code < 500, f"{url} with {text!r}"
+            for text in (broken, "'; DROP TABLE accounts_user; --" * 30):
+                assert client.get(url, dict.fromkeys(queries(), text)).status_code < 500, (
+                    f"{url} with {text!r}"
+                )
     assert User.objects.exists()

@@ -62,6 +62,7 @@ class Side:
     company: Company
     people: dict[Role, User]
     waiting: User
+    disabled: User
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -85,7 +86,7 @@ class Side:
 
 PARAMETERS: Final[dict[str, Callable[[Side], list[object]]]] = {
     "account_id": lambda side: [side.account_id],
-    "user_id": lambda side: [side.people[Role.AGENT].id, side.waiting.id],
+    "user_id": lambda side: [side.people[Role.AGENT].id, side.waiting.id, side.disabled.id],
     "payment_id": lambda side: list(
         Payment.objects.filter(account_id=side.account_id).order_by("id").values_list("id", flat=True)
     ),
@@ -113,7 +114,7 @@ def _rows_of(model: type[Model], side: Side) -> list[Any]:
     if issubclass(model, Owned) or "account_id" in names:
         return list(model._default_manager.filter(account_id=side.account_id))
     if "user_id" in names:
-        users = [one.id for one in (*side.people.values(), side.waiting)]
+        users = [one.id for one in (*side.people.values(), side.waiting, side.disabled)]
         return list(model._default_manager.filter(user_id__in=users))
     return []
 
@@ -186,13 +187,15 @@ def make_side(name: str, suspended: Reason) -> Side:
     waiting = make_user(f"waiting@{name.lower()}.test", account=account)
     waiting.set_unusable_password()
     waiting.save()
-    Membership.objects.create(account=account, user_id=waiting.id, role="agent")
-    for role, user in [*people.items(), ("waiting", waiting)]:
+    disabled = make_user(f"disabled@{name.lower()}.test", account=account, is_active=False)
+    for user in (waiting, disabled):
+        Membership.objects.create(account=account, user_id=user.id, role="agent", is_active=user.is_active)
+    for role, user in [*people.items(), ("waiting", waiting), ("disabled", disabled)]:
         User.objects.filter(id=user.id).update(name=f"{name} {role} Haddad")
     BillingDetails.objects.filter(account=account).update(
         address=f"7 {name} Street", vat_id=f"3000{name}", billing_emails=[f"money@{name.lower()}.test"]
     )
-    side = Side(company, people, waiting)
+    side = Side(company, people, waiting, disabled)
     card = save_card(company, f"card_{name}")
     spend(company, "3.50")
     paid = _paid(side, name)
@@ -226,8 +229,8 @@ def make_side(name: str, suspended: Reason) -> Side:
         "bank's reference": f"pay_open_{name}",
         "paper": str(document.id),
         "paper's number": document.display_number,
-        **{f"id of {one.email}": str(one.id) for one in (*people.values(), waiting)},
-        **{f"e-mail of {one.email}": one.email for one in (*people.values(), waiting)},
+        **{f"id of {one.email}": str(one.id) for one in (*people.values(), waiting, disabled)},
+        **{f"e-mail of {one.email}": one.email for one in (*people.values(), waiting, disabled)},
         "people": f"{name} admin Haddad",
     }
     return side
