@@ -22,16 +22,16 @@ from raseed.failpoints import failpoint
 from raseed.gateways.port import Busy, ForgedWebhook, Unknown, WebhookEvent
 from raseed.gateways.registry import gateway
 from raseed.payments import tally
-from raseed.payments.models import InboxEvent
+from raseed.payments.models import InboxEvent, Payment
 from raseed.payments.references import owner_of
 from raseed.payments.settle import settle
-from raseed.payments.states import Cause
+from raseed.payments.states import MOVES, Cause, State
 
 logger = logging.getLogger(__name__)
 
 TRIES_MAX: Final = 10
 PAUSE_MAX: Final = timedelta(seconds=512)
-BATCH: Final = 20
+BATCH: Final = 100
 # A worker that is killed lets go of its batch after this long.
 TAKEN_FOR: Final = timedelta(seconds=30)
 # One turn ends after so long, so that turns which begin every second are two or three at a time and leave workers for other jobs.
@@ -141,6 +141,8 @@ def _look(letter: _Letter, now: datetime) -> _Fault | None:
         owner = owner_of(letter.gateway, letter.payment_id)
         if owner is None:
             return _Fault(NO_PAYMENT)
+        if _is_old_news(letter, owner.account_id, owner.payment_id):
+            return None
         outcome = gateway(letter.gateway).fetch(letter.gateway_ref)
         if isinstance(outcome, Unknown | Busy):
             return _Fault(f"the gateway gave no answer: {outcome}", silence=True)
@@ -149,6 +151,15 @@ def _look(letter: _Letter, now: datetime) -> _Fault | None:
         logger.exception("webhook %s of %s cannot be applied", letter.event_id, letter.gateway)
         return _Fault(f"{type(error).__name__}: {error}"[:2000])
     return None
+
+
+def _is_old_news(letter: _Letter, account_id: UUID, payment_id: UUID) -> bool:
+    """Whether the payment is where nothing can move it, whatever the gateway says: most letters come after the page.
+
+    A letter that names the payment under another reference is news: somebody may have been charged twice.
+    """
+    payment = Payment.objects.get(account_id=account_id, id=payment_id)
+    return payment.gateway_ref == letter.gateway_ref and not MOVES[State(payment.state)]
 
 
 def _mark_applied(letters: list[_Letter], now: datetime) -> int:
