@@ -8,6 +8,9 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -487,6 +490,18 @@ def test_f45_the_next_one_over_the_limit_is_told_to_come_again_at_once(settings:
         leave.set()
         assert [one.result().status_code for one in two] == [200, 200]
     assert gate(requests.post(ADDRESS)).status_code == 200
+
+
+def test_f45_the_portal_does_not_start_where_webhooks_may_take_every_thread() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "raseed.cli", "serve", "--threads", "4", "--port", "1"],
+        env=os.environ | {"RASEED_ENV": "test", "WEBHOOKS_AT_ONCE": "4", "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "webhooks may take 4 (WEBHOOKS_AT_ONCE); leave at least one for people" in done.stderr
 
 
 def test_f45_a_database_that_does_not_take_it_is_a_503(paid: Payment, database: RealDatabase) -> None:

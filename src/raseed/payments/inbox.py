@@ -94,22 +94,29 @@ def apply_waiting(now: datetime) -> int:
     Letters about one payment share one look. A letter may be looked at twice and acts once.
     """
     ends_at = time.monotonic() + TURN_S
-    applied = 0
-    while time.monotonic() < ends_at and (batch := _take(now)):
-        groups = _by_payment(batch)
-        while groups and time.monotonic() < ends_at:
-            letters = groups.pop(0)
-            fault = _look(letters[0], now)
-            failpoint("KP12", letters[0].event_id)
-            if fault is None:
-                applied += _mark_applied(letters, now)
-                continue
-            _put_off(letters, fault, now)
-            if fault.silence:
-                _let_go(groups, now + timedelta(seconds=2))
-                return applied
-        _let_go(groups, now)
+    applied, silence = 0, False
+    while not silence and time.monotonic() < ends_at and (batch := _take(now)):
+        done, silence = _work_through(_by_payment(batch), ends_at, now)
+        applied += _mark_applied(done, now)
     return applied
+
+
+def _work_through(groups: list[list[_Letter]], ends_at: float, now: datetime) -> tuple[list[_Letter], bool]:
+    """Look at each payment until the turn is over; which letters need nothing more, and whether the gateway is silent."""
+    done: list[_Letter] = []
+    while groups and time.monotonic() < ends_at:
+        letters = groups.pop(0)
+        fault = _look(letters[0], now)
+        failpoint("KP12", letters[0].event_id)
+        if fault is None:
+            done += letters
+            continue
+        _put_off(letters, fault, now)
+        if fault.silence:
+            _let_go(groups, now + timedelta(seconds=2))
+            return done, True
+    _let_go(groups, now)
+    return done, False
 
 
 def _take(now: datetime) -> list[_Letter]:
@@ -163,6 +170,7 @@ def _is_old_news(letter: _Letter, account_id: UUID, payment_id: UUID) -> bool:
 
 
 def _mark_applied(letters: list[_Letter], now: datetime) -> int:
+    """All of a batch in one statement: who dies before it has them looked at again, to no effect."""
     return InboxEvent.objects.filter(id__in=_ids(letters), applied_at__isnull=True).update(
         applied_at=now, next_try_at=None
     )
