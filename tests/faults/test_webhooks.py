@@ -8,6 +8,9 @@ import hashlib
 import hmac
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,11 +34,20 @@ from people import Company, customer_balance, make_company, make_operator, make_
 from raseed.accounts.models import StaffRole
 from raseed.api.webhooks import BODY_BYTES_MAX, Gate
 from raseed.audit.models import AuditEntry
+from raseed.bench import webhooks as flood
 from raseed.db import invariants
 from raseed.gateways import registry
 from raseed.money import Money
 from raseed.payments import inbox, paynow, reconcile
-from raseed.payments.models import GatewayReference, InboxEvent, Payment, PaymentMove, WebhookTally
+from raseed.payments.breaks import BreakKind
+from raseed.payments.models import (
+    GatewayReference,
+    InboxEvent,
+    Payment,
+    PaymentMove,
+    ReconciliationBreak,
+    WebhookTally,
+)
 from raseed.payments.states import Cause, State
 
 HUNDRED = Money(100_000_000, "USD")
@@ -281,6 +293,23 @@ def test_f42_a_letter_is_not_believed_but_fetched(company: Company, bank: Runnin
     assert bank.charges(waiting.id) == []
 
 
+def test_f42_news_of_a_payment_that_is_done_asks_nobody_but_another_reference_does(
+    bank: RunningBank, paid: Payment, company: Company, settings: Settings
+) -> None:
+    """Late letters cost no call. One that names the payment under another charge is looked at: nothing moves, staff know."""
+    assert (deliver(letter(paid)), worker_turn()) == (200, 1)
+    other = pay(bank, company)
+    other.id = paid.id
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+    assert (deliver(letter(paid, "payment.updated")), worker_turn()) == (200, 1)
+    assert (deliver(letter(other)), worker_turn()) == (200, 0)
+    settings.SANDBOX_URL = bank.url
+    assert worker_turn(timezone.now() + timedelta(seconds=5)) == 1
+    (known,) = ReconciliationBreak.objects.filter(payment_id=paid.id)
+    assert (known.kind, known.gateway_ref) == (BreakKind.FOREIGN_REFERENCE, other.gateway_ref)
+    assert customer_balance(company) == HUNDRED
+
+
 # -- F43 not the bank's
 
 Post = tuple[bytes, str]
@@ -463,6 +492,18 @@ def test_f45_the_next_one_over_the_limit_is_told_to_come_again_at_once(settings:
     assert gate(requests.post(ADDRESS)).status_code == 200
 
 
+def test_f45_the_portal_does_not_start_where_webhooks_may_take_every_thread() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "raseed.cli", "serve", "--threads", "4", "--port", "1"],
+        env=os.environ | {"RASEED_ENV": "test", "WEBHOOKS_AT_ONCE": "4", "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "webhooks may take 4 (WEBHOOKS_AT_ONCE); leave at least one for people" in done.stderr
+
+
 def test_f45_a_database_that_does_not_take_it_is_a_503(paid: Payment, database: RealDatabase) -> None:
     raw = letter(paid)
     with psycopg.connect(database.owner_url.replace(database.name, TEMPLATE), autocommit=True) as owner:
@@ -473,6 +514,23 @@ def test_f45_a_database_that_does_not_take_it_is_a_503(paid: Payment, database: 
         finally:
             owner.execute(f'ALTER DATABASE "{database.name}" ALLOW_CONNECTIONS true')  # type: ignore[arg-type]
     assert deliver(raw) == 200
+
+
+@pytest.mark.xdist_group("processes")
+def test_f45_a_flood_leaves_the_site_normal() -> None:
+    """Real processes: portal, worker, bank, database. All that is the bank's is applied once, the pages answer throughout."""
+    seen = flood.run(webhooks=300)
+    assert (seen["webhooks"], seen["forged"], seen["forged_accepted"], seen["forged_counted"]) == (
+        300,
+        15,
+        0,
+        15,
+    )
+    assert (seen["kept"], seen["applied"], seen["left_to_a_person"]) == (285, 285, 0)
+    assert (seen["payments"], seen["credited"]) == (seen["succeeded"], seen["succeeded"])
+    assert seen["page_errors"] == 0
+    assert seen["page_requests"] > 0
+    assert seen["violations"] == 0
 
 
 # -- F46 a wrong clock
