@@ -15,7 +15,7 @@ from raseed.gateways.port import GatewayUnavailable, Refused, Unknown
 from raseed.ledger import read
 from raseed.ledger.chart import Kind
 from raseed.money import Money
-from raseed.payments import paynow, reconcile
+from raseed.payments import paynow, reconcile, walk
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, PaymentMove
 from raseed.payments.states import Cause, State
 
@@ -166,11 +166,11 @@ def test_past_the_key_horizon_nothing_is_sent_again(bank: RunningBank, company: 
 def test_the_banks_list_settles_what_nobody_told_us(bank: RunningBank, company: Company) -> None:
     payment = paynow.submit(company.account.id, open_one(company).id, NOON)
     bank.pay(payment.gateway_ref)
-    walked = reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+    walked = walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert (walked.settled, walked.unknown) == (1, 0)
     assert fresh(payment).state == State.SUCCEEDED
     assert customer_balance(company) == USD_100
-    again = reconcile.walk_list("sandbox", NOON + timedelta(minutes=2))
+    again = walk.walk_list("sandbox", NOON + timedelta(minutes=2))
     assert (again.settled, again.lines) == (0, 0)
 
 
@@ -178,7 +178,7 @@ def test_a_late_success_wins_over_a_cancel(bank: RunningBank, company: Company) 
     payment = paynow.submit(company.account.id, open_one(company).id, NOON)
     Payment.objects.filter(account_id=company.account.id, id=payment.id).update(state=State.CANCELED)
     bank.pay(payment.gateway_ref)
-    reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+    walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert fresh(payment).state == State.SUCCEEDED
     assert customer_balance(company) == USD_100
 
@@ -192,9 +192,9 @@ def test_a_charge_in_the_list_is_not_passed_before_the_bank_confirms_it(
     with monkeypatch.context() as deaf:
         deaf.setattr(type(paynow.gateway("sandbox")), "fetch", lambda *_: Unknown("no answer"))
         with pytest.raises(GatewayUnavailable):
-            reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+            walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert fresh(payment).state == State.CANCELED
-    assert reconcile.walk_list("sandbox", NOON + timedelta(minutes=2)).settled == 1
+    assert walk.walk_list("sandbox", NOON + timedelta(minutes=2)).settled == 1
     assert customer_balance(company) == USD_100
 
 

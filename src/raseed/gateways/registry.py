@@ -7,6 +7,7 @@ from functools import cache
 
 from django.conf import settings
 
+from raseed.gateways import pace
 from raseed.gateways.port import Gateway
 from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
@@ -35,4 +36,15 @@ def gateway(name: str) -> Gateway:
 @cache
 def _sandbox(url: str, secret_key: str, webhook_secret: str, timeout_s: float) -> SandboxGateway:
     # Keyed by the settings, so that a test that points elsewhere gets a client of its own.
-    return SandboxGateway(url=url, secret_key=secret_key, webhook_secret=webhook_secret, timeout_s=timeout_s)
+    return SandboxGateway(
+        url=url,
+        secret_key=secret_key,
+        webhook_secret=webhook_secret,
+        timeout_s=timeout_s,
+        may_leave=_may_leave,
+    )
+
+
+def _may_leave() -> bool:
+    """Wait for this installation's turn to speak to the gateway."""
+    return pace.wait_for_turn(SANDBOX, settings.GATEWAY_REQUESTS_PER_S)

@@ -24,6 +24,7 @@ from raseed.money import Money, check_chargeable, format_money
 from raseed.payments import breaker
 from raseed.payments.amounts import check_range, policy_of
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
+from raseed.payments.seats import seat
 from raseed.payments.settle import settle
 from raseed.payments.states import OPEN, Cause, State, move
 from raseed.tax.topup import quote
@@ -188,7 +189,18 @@ def _refuse_second(command: PayNow, now: datetime) -> None:
 
 
 def submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause = Cause.PAGE) -> Payment:
-    """Ask the gateway for the money, once. A payment that somebody already submitted is returned as it is."""
+    """Ask the gateway for the money, once. A payment that somebody already submitted is returned as it is.
+
+    A page that finds all seats taken leaves the payment as it is, to the worker.
+    """
+    with seat(cause) as free:
+        if free:
+            return _submit(account_id, payment_id, now, cause)
+    defer("payments.follow", account_id=account_id, payment_id=payment_id)
+    return Payment.objects.get(account_id=account_id, id=payment_id)
+
+
+def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> Payment:
     with atomic():
         payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
         if payment.state != State.CREATED:
