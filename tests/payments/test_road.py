@@ -1,6 +1,5 @@
 """Open, submit, settle, against a real bank and a real database: each way that a payment can go."""
 
-import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -108,59 +107,6 @@ def test_an_abandoned_3d_secure_is_canceled_at_the_bank_first(bank: RunningBank,
     later = NOON + timedelta(minutes=31)
     assert reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, later).state == State.CANCELED
     assert bank.charges(payment.id) == []
-
-
-@pytest.mark.parametrize("behaviour", ["G5", "G6", "G7", "G9"])
-def test_charged_without_an_answer_is_found_out_and_credited_once(
-    bank: RunningBank, company: Company, behaviour: str
-) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    bank.stop()
-    bank.start(hang_s=2, late_s=1)
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour=behaviour)
-    payment = paynow.submit(company.account.id, payment.id, NOON)
-    assert payment.state == State.SUBMITTED, "silence is not a result"
-    assert customer_balance(company) == Money.zero("USD")
-    now, deadline = NOON, time.monotonic() + 10
-    while time.monotonic() < deadline:
-        now += timedelta(seconds=2)
-        payment = reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, now)
-        assert payment.state in {State.SUBMITTED, State.SUCCEEDED}, "never failed on a 404"
-        if payment.state == State.SUCCEEDED:
-            break
-    assert payment.state == State.SUCCEEDED
-    assert customer_balance(company) == USD_100
-    assert bank.charges(payment.id) == [10_000]
-
-
-def test_dropped_before_the_charge_is_sent_again_with_the_same_key(
-    bank: RunningBank, company: Company
-) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour="G8")
-    payment = paynow.submit(company.account.id, payment.id, NOON)
-    assert payment.state == State.SUBMITTED
-    assert bank.charges(payment.id) == []
-    for seconds in (3, 6, 9):
-        payment = reconcile.follow(
-            company.account.id, payment.id, Cause.RECONCILE, NOON + timedelta(seconds=seconds)
-        )
-    assert payment.state == State.SUCCEEDED
-    assert bank.charges(payment.id) == [10_000]
-
-
-def test_past_the_key_horizon_nothing_is_sent_again(bank: RunningBank, company: Company) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour="G8")
-    paynow.submit(company.account.id, payment.id, NOON)
-    later = NOON + timedelta(hours=23, seconds=1)
-    payment = reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, later)
-    assert payment.state == State.REVIEW
-    assert bank.charges(payment.id) == []
-    assert customer_balance(company) == Money.zero("USD")
 
 
 def test_the_banks_list_settles_what_nobody_told_us(bank: RunningBank, company: Company) -> None:

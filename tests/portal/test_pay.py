@@ -187,7 +187,7 @@ def test_a_second_payment_beside_one_in_progress_needs_a_yes_to_that_one(
         ("9" * 25, "too large"),
     ],
 )
-def test_a_wrong_amount_is_said_at_its_field_and_nothing_is_written(
+def test_f18_a_wrong_amount_is_said_at_its_field_and_nothing_is_written(
     admin: Client, company: Company, amount: str, says: str
 ) -> None:
     answer = admin.post(PAY, {"client_key": str(uuid4()), "method": "new", "amount": amount})

@@ -124,12 +124,14 @@ def _escalate(payment: Payment, outcome: Outcome, now: datetime) -> Payment:
 def ask_silent(now: datetime) -> int:
     """Ask about every payment that is due, at most 200; for those whose own job was lost. Returns how many.
 
-    One that cannot be asked about does not keep the others waiting. While the circuit is open one question is enough.
+    One that cannot be asked about does not keep the others waiting. While the circuit is open one question is enough; if its
+    answer closes the circuit, all those that were put off are asked about at once.
     """
+    ahead = breaker.PROBE_EVERY if breaker.is_open(settings.GATEWAY) else timedelta(0)
     with across_accounts("the sweep looks for due payments of all accounts"):
         due = list(
             Payment.objects.filter(
-                next_ask_at__lte=now, state__in=["created", "submitted", "action_required"]
+                next_ask_at__lte=now + ahead, state__in=["created", "submitted", "action_required"]
             )
             .order_by("next_ask_at")
             .values_list("account_id", "id", "gateway")[:SWEEP_LIMIT]

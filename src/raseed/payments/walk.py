@@ -77,11 +77,18 @@ def walk_list(gateway_name: str, now: datetime) -> Walked:
 
 
 def _start(gateway_name: str, cursor: ListCursor, now: datetime) -> str:
-    """Where this walk begins: where the last one ended, or, once a minute, a quarter of an hour before."""
+    """Where this walk begins: where the last one ended, or, once a minute, a quarter of an hour before.
+
+    Never behind where the last one ended: it may have stopped long ago, before a charge that is not confirmed.
+    """
     minutes = [int(moment.timestamp()) // OVERLAP_EVERY_S for moment in (cursor.walked_at, now)]
     if minutes[0] == minutes[1]:
         return cursor.cursor
-    old = GatewayMovement.objects.filter(gateway=gateway_name, at__lt=now - OVERLAP).order_by("-id").first()
+    read = GatewayMovement.objects.filter(gateway=gateway_name)
+    ended = read.filter(cursor=cursor.cursor).first()
+    if ended is None:
+        return cursor.cursor
+    old = read.filter(at__lt=now - OVERLAP, id__lte=ended.id).order_by("-id").first()
     return old.cursor if old else ""
 
 
