@@ -14,6 +14,7 @@ import psycopg_pool
 import pytest
 from django.db import OperationalError, connections
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from bank import RunningBank, eventually
@@ -418,6 +419,47 @@ def test_f17_a_webhook_that_names_anothers_payment_settles_neither(
     assert after.next_ask_at is not None
     assert breaks(company) == ["foreign_reference"]
     assert (customer_balance(company), customer_balance(other)) == (ZERO, USD_100)
+
+
+# -- the customer who waits
+
+
+def queued_for(payment: Payment, at: datetime) -> bool:
+    jobs = ProcrastinateJob.objects.filter(task_name="payments.follow", args__payment_id=str(payment.id))
+    return jobs.filter(scheduled_at=at).exists()
+
+
+def test_who_comes_back_in_the_second_after_a_question_has_it_asked_in_the_next(
+    bank: RunningBank, company: Company
+) -> None:
+    payment = paynow.submit(company.account.id, open_one(company).id, NOON)
+    bank.pay(payment.gateway_ref)
+    assert follow(payment, timedelta(seconds=0.5), Cause.PAGE).state == State.ACTION_REQUIRED
+    assert fresh(payment).next_ask_at == NOON + timedelta(seconds=1.5)
+    assert queued_for(payment, NOON + timedelta(seconds=1.5))
+    assert follow(payment, timedelta(seconds=1.5)).state == State.SUCCEEDED
+
+
+def test_pauses_begin_anew_for_who_comes_back(bank: RunningBank, company: Company) -> None:
+    payment = paynow.submit(company.account.id, open_one(company).id, NOON)
+    Payment.objects.filter(account_id=company.account.id, id=payment.id).update(asks=12)
+    later = timedelta(minutes=10)
+    assert follow(payment, later).next_ask_at == NOON + later + timedelta(minutes=1)
+    later += timedelta(seconds=30)
+    assert follow(payment, later, Cause.PAGE).next_ask_at == NOON + later + timedelta(seconds=1)
+
+
+def test_f10_a_payment_whose_outcome_is_not_known_is_asked_about_at_any_age(
+    bank: RunningBank, company: Company
+) -> None:
+    charged(bank, company, "G8")
+    waiting = paynow.submit(company.account.id, open_one(company, another=True).id, NOON)
+    later = NOON + timedelta(hours=2)
+    with pytest.raises(paynow.PaymentInProgress, match="payment_in_progress"):
+        open_one(company, now=later)
+    Payment.objects.filter(account_id=company.account.id, state=State.SUBMITTED).update(state=State.FAILED)
+    assert waiting.state == State.ACTION_REQUIRED
+    assert open_one(company, now=later).state == State.CREATED
 
 
 # -- the sweep and the list

@@ -52,8 +52,8 @@ class Payment(Owned):
     """One intent to be paid once. Its id is the gateway's idempotency key and our reference there.
 
     `credit_micros` goes to the balance, `tax_micros` is tax that falls on the top-up, `charge_minor` whole minor
-    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions; none is asked before
-    `busy_until`, if the gateway asked for that (429).
+    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions; the page and
+    the worker ask none before `busy_until`, if the gateway asked for that (429).
     """
 
     client_key = models.UUIDField()

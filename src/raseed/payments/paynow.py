@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, Operator
@@ -29,7 +30,8 @@ from raseed.payments.settle import settle
 from raseed.payments.states import OPEN, Cause, State, move
 from raseed.tax.topup import quote
 
-# A payment begun this recently and still open makes a second tab ask before it begins another.
+# A payment begun this recently and still open makes a second tab ask before it begins another. One whose outcome is not
+# known does so at any age: its money may have moved.
 IN_PROGRESS_WINDOW = timedelta(minutes=5)
 FIRST_ASK_AFTER = timedelta(seconds=3)
 
@@ -174,7 +176,9 @@ def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
 def _refuse_second(command: PayNow, now: datetime) -> None:
     running = (
         Payment.objects.filter(
-            account_id=command.account_id, state__in=OPEN, created_at__gt=now - IN_PROGRESS_WINDOW
+            Q(state=State.SUBMITTED) | Q(created_at__gt=now - IN_PROGRESS_WINDOW),
+            account_id=command.account_id,
+            state__in=OPEN,
         )
         .order_by("-created_at")
         .first()

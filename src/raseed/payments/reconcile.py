@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from raseed.db.guard import across_accounts
+from raseed.db.queue import defer
 from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
 from raseed.gateways.port import NotFound, Outcome, Refused, Unknown
@@ -22,7 +23,7 @@ from raseed.payments.breaks import BreakKind, report
 from raseed.payments.models import Payment
 from raseed.payments.seats import seat
 from raseed.payments.settle import settle
-from raseed.payments.states import Cause, State, move
+from raseed.payments.states import FINAL, Cause, State, move
 from raseed.payments.walk import Walked, walk_list
 
 logger = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ def follow(account_id: UUID, payment_id: UUID, cause: Cause, now: datetime) -> P
     if payment.state == State.CREATED:
         return paynow.submit(account_id, payment_id, now, cause)
     with seat(cause) as free:
-        if not free or not _claim(payment, now):
-            return payment
+        if not free or not _claim(payment, cause, now):
+            return _soon(payment, cause, now)
         outcome = _ask(payment, now)
     breaker.record(payment.gateway, outcome, now)
     payment = settle(account_id, payment_id, outcome, cause, now)
@@ -78,15 +79,27 @@ def _put_off(payment: Payment, now: datetime) -> Payment:
     return payment
 
 
-def _claim(payment: Payment, now: datetime) -> bool:
+def _claim(payment: Payment, cause: Cause, now: datetime) -> bool:
     """Take the question, so that nobody else asks it within the same second."""
-    return bool(
-        Payment.objects.filter(
-            Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_AT_MOST_EVERY),
-            account_id=payment.account_id,
-            id=payment.id,
-        ).update(asked_at=now)
+    row = Payment.objects.filter(
+        Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_AT_MOST_EVERY),
+        account_id=payment.account_id,
+        id=payment.id,
     )
+    # Somebody waits for the answer again: the pauses begin anew.
+    return bool(row.update(asked_at=now, asks=0) if cause is Cause.PAGE else row.update(asked_at=now))
+
+
+def _soon(payment: Payment, cause: Cause, now: datetime) -> Payment:
+    """The customer is back, and the question cannot be asked this very second: the worker asks it in the next."""
+    if cause is Cause.PAGE and State(payment.state) not in FINAL:
+        soon = now + ASK_AT_MOST_EVERY
+        with atomic():
+            Payment.objects.filter(account_id=payment.account_id, id=payment.id, state=payment.state).update(
+                next_ask_at=soon
+            )
+            defer("payments.follow", run_at=soon, account_id=payment.account_id, payment_id=payment.id)
+    return payment
 
 
 def _ask(payment: Payment, now: datetime) -> Outcome:
