@@ -19,7 +19,7 @@ from raseed.accounts import attempts
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
-from raseed.payments import inbox, reconcile
+from raseed.payments import inbox, reconcile, walk
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def ask_silent(timestamp: int) -> None:  # noqa: ARG001
 def walk_list(timestamp: int) -> None:  # noqa: ARG001
     """Walk the gateway's own list."""
     try:
-        reconcile.walk_list(settings.GATEWAY, timezone.now())
+        walk.walk_list(settings.GATEWAY, timezone.now())
     except GatewayUnavailable as error:
         logger.warning("the gateway's list cannot be read now: %s", error)
 

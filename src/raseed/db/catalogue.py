@@ -31,6 +31,7 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "django_session": "a session is there before anybody signs in",
     "documents_issuednumber": "one series for the whole operator",
     "documents_numbercounter": "one series for the whole operator",
+    "gateways_gatewaypace": "one pace for each gateway",
     "notifications_personalmail": "mail to a person, who may have no account",
     "payments_gatewayhealth": "one circuit breaker for each gateway",
     "payments_gatewaymovement": "the gateway's own list, copied as it was read",

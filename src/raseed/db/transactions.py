@@ -35,6 +35,18 @@ def atomic() -> Iterator[None]:
         yield
 
 
+def let_go() -> None:
+    """Give this thread's connection back to the pool, where there is one, while the thread waits for the world.
+
+    Else a dozen threads that wait for a gateway would leave no connection to those that do not. Call with no
+    transaction open.
+    """
+    assert_no_transaction()
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close()
+
+
 def assert_no_transaction() -> None:
     """Raise OpenTransaction if the default connection has a transaction open."""
     if connections[DEFAULT_DB_ALIAS].in_atomic_block:

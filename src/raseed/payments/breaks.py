@@ -16,6 +16,7 @@ class BreakKind(StrEnum):
     UNEXPECTED_CAPTURE = "unexpected_capture"
     UNKNOWN_CHARGE = "unknown_charge"
     UNRESOLVED = "unresolved"
+    UNBOOKED_MOVEMENT = "unbooked_movement"
 
 
 def report(kind: BreakKind, payment: Payment, gateway_ref: str, detail: str, now: datetime) -> None:

@@ -52,7 +52,8 @@ class Payment(Owned):
     """One intent to be paid once. Its id is the gateway's idempotency key and our reference there.
 
     `credit_micros` goes to the balance, `tax_micros` is tax that falls on the top-up, `charge_minor` whole minor
-    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions.
+    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions; the page and
+    the worker ask none before `busy_until`, if the gateway asked for that (429).
     """
 
     client_key = models.UUIDField()
@@ -89,6 +90,7 @@ class Payment(Owned):
     asks = models.PositiveIntegerField(default=0)
     asked_at = models.DateTimeField(null=True)
     next_ask_at = models.DateTimeField(null=True)
+    busy_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
