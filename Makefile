@@ -8,7 +8,7 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test lint format messages
+.PHONY: help setup demo demo-reset test soak lint format messages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo-reset: setup ## Forget the demo's data
 test: setup lint ## Set up all, check the code, run the whole suite
 	@sh tools/chromium.sh
 	$(RUN)/pytest -n 2 --dist loadgroup
+
+soak: setup ## Kill, cut and crash everything while PAYMENTS= (5000) are made, dealt by SEED= (1); then var/soak.json
+	@PYTHONPATH=tests PAYMENTS=$(PAYMENTS) SEED=$(SEED) $(RUN)/python -m soak
 
 lint: setup ## Format, lint, types, layers, migrations, catalogues
 	$(RUN)/ruff format --check src tests tools

@@ -1,9 +1,10 @@
 """A soak: customers pay on real processes, which are killed at their named points by a bank on a bad day.
 
 The portal, the worker, the bank, the mail server and a proxy before PostgreSQL are processes of their own;
-this module starts them, lets the customers loose, waits for quiet, and asks for the verdict.
+this module starts them, lets the customers and the weather loose, waits for quiet, and asks for the verdict.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -25,6 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
+from django.db import connections
 from django.utils import timezone
 
 from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
@@ -36,11 +38,16 @@ from raseed.payments.states import Cause, State
 from raseed.processes import Child
 from raseed.sandbox.faults import Behaviour, Stage, drawn
 from soak.customer import Customer
-from soak.proxy import SOCKET
+from soak.keep_alive import DEPLOY
+from soak.proxy import CUT, SOCKET
 from soak.verdict import POINTS, Verdict, judge
+from soak.weather import Strike, Weather
 
 HERE = Path(__file__).parent
 CUSTOMERS = 12
+# Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
+RARE_POINTS = {"KP11": 12, "KP13": 25, "KP14": 2}
+# Weights of what the bank does to a charge and to the opening of a payment; another behaviour is another entry.
 CHARGE_MIX = {"G1": 44, "G2": 8, "G3": 6, "G4": 5, "G5": 8, "G6": 8, "G7": 7, "G8": 7, "G9": 7}
 OPEN_MIX = {"G1": 70, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5}
 SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
@@ -65,11 +72,18 @@ _UNREST: Final[dict[str, LiteralString]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point."""
+    """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point.
+
+    Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
+    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never.
+    """
 
     payments: int
     seed: int
     kill_one_in: int = 40
+    cut_every_s: float = 10
+    deploy_every_s: float = 0
+    crash_every_s: float = 0
 
 
 class NoQuiet(AssertionError):
@@ -77,9 +91,19 @@ class NoQuiet(AssertionError):
 
 
 class Soak:
-    """One run. `database` is its own; `directory` gets the logs."""
+    """One run. `database` is its own; `directory` gets the logs. `crash` takes the database down for a moment.
 
-    def __init__(self, plan: Plan, database: RealDatabase, directory: Path) -> None:
+    `tell` is told, in a line, how far the run is.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        database: RealDatabase,
+        directory: Path,
+        crash: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _line: None,
+    ) -> None:
         self.plan, self.database, self.directory = plan, database, directory
         self.markers = directory / "killed"
         self.portal_port = _free_port()
@@ -92,9 +116,12 @@ class Soak:
             webhook_drop_percent=10,
             webhook_attempts_max=6,
         )
-        self._children: list[Child] = []
+        self.strikes: Counter[str] = Counter()
+        self._children: dict[str, Child] = {}
         self._saved: dict[str, list[str]] = {}
         self._wanted = plan.payments
+        self._crash, self._tell = crash, tell
+        self._began = time.monotonic()
 
     @property
     def portal(self) -> str:
@@ -102,7 +129,6 @@ class Soak:
 
     def run(self) -> Verdict:
         """All of it; raises if there is no quiet, returns the verdict whatever it says."""
-        began = time.monotonic()
         self.markers.mkdir(parents=True)
         with ExitStack() as stack:
             stack.callback(self._stop)
@@ -119,9 +145,10 @@ class Soak:
                 verdict = self._judge(ended_at)
                 if not verdict.unmet(CHARGE_MIX):
                     break
+                self._tell(f"not met yet: {', '.join(verdict.unmet(CHARGE_MIX))}")
                 self._wanted += TOP_UP
             self._stop()
-            verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - began, 1)
+            verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - self._began, 1)
             return verdict
 
     # -- people and processes
@@ -159,11 +186,11 @@ class Soak:
         proxy = [sys.executable, str(HERE / "proxy.py"), str(sockets), str(server), str(self.markers)]
         plain = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in)], plain)
-        mail_port, raseed = _free_port(), [sys.executable, "-m", "raseed.cli"]
+        mail_port = _free_port()
         mailbox = self.directory / "mailbox"
         mail = ["-m", "raseed.mailbox", "--port", str(mail_port), "--directory", str(mailbox)]
         self._child("mail", [sys.executable, *mail], plain)
-        _wait((sockets / SOCKET).exists, "the proxy")
+        wait((sockets / SOCKET).exists, "the proxy")
         environment = plain | {
             "RASEED_ENV": "demo",
             "DATABASE_URL": self.database.url.replace(_quoted(server), _quoted(sockets)),
@@ -179,16 +206,16 @@ class Soak:
             "FAILPOINTS_DIR": str(self.markers),
             "FAILPOINTS_SEED": str(self.plan.seed),
             "FAILPOINTS_ONE_IN": str(self.plan.kill_one_in),
-            "FAILPOINTS_AT": ",".join(POINTS),
+            "FAILPOINTS_AT": ",".join(f"{point}={RARE_POINTS.get(point, '')}" for point in POINTS),
         }
         kept = [sys.executable, str(HERE / "keep_alive.py")]
-        self._child("portal", [*kept, *raseed, "serve", "--port", str(self.portal_port)], environment)
-        self._child("worker", [*kept, *raseed, "worker"], environment)
-        _wait(self._is_ready, "the portal")
+        self._child("portal", [*kept, "serve", "--port", str(self.portal_port)], environment)
+        self._child("worker", [*kept, "worker"], environment)
+        wait(self._is_ready, "the portal")
         self._environment = environment
 
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children.append(Child(name, command, environment, self.directory / f"{name}.log"))
+        self._children[name] = Child(name, command, environment, self.directory / f"{name}.log")
 
     def _is_ready(self) -> bool:
         try:
@@ -198,15 +225,41 @@ class Soak:
 
     def _stop(self) -> None:
         while self._children:
-            self._children.pop().stop(signal.SIGTERM)
+            self._children.popitem()[1].stop(signal.SIGTERM)
 
     # -- the run
 
     def _pay_until_enough(self, customers: list[Customer]) -> None:
         """Some forms never become a payment: the portal died before the intent, and nobody came back."""
-        with self.database.owner() as owner:
-            while (missing := self._wanted - _count(owner, "SELECT count(*) FROM payments_payment")) > 0:
+        while (missing := self._wanted - self._paid()) > 0:
+            with Weather(self._strikes(), self.strikes, self._say_how_far):
                 self._pay(customers, missing)
+            wait(self._is_ready, "the portal, after the weather")
+            connections.close_all()
+
+    def _strikes(self) -> list[Strike]:
+        def send(name: str, number: signal.Signals) -> Callable[[], None]:
+            return lambda: os.kill(self._children[name].pid, number)
+
+        strikes = [
+            Strike("cuts", self.plan.cut_every_s, send("proxy", CUT)),
+            Strike("deploys", self.plan.deploy_every_s, send("portal", DEPLOY)),
+            Strike("deploys", self.plan.deploy_every_s, send("worker", DEPLOY)),
+            Strike("crashes", self.plan.crash_every_s, self._crash),
+        ]
+        return [strike for strike in strikes if strike.every_s]
+
+    def _say_how_far(self) -> None:
+        with contextlib.suppress(psycopg.OperationalError):
+            weather = "".join(f", {count} {name}" for name, count in sorted(self.strikes.items()))
+            self._tell(
+                f"{self._paid()} of {self._wanted} payments, {len(list(self.markers.iterdir()))} kills{weather},"
+                f" {time.monotonic() - self._began:.0f} s"
+            )
+
+    def _paid(self) -> int:
+        with self.database.owner() as owner:
+            return _count(owner, "SELECT count(*) FROM payments_payment")
 
     def _pay(self, customers: list[Customer], count: int) -> None:
         share, rest = divmod(count, len(customers))
@@ -227,6 +280,7 @@ class Soak:
                     raise NoQuiet(f"{unrest}\n{self._tails()}")
                 self._give_up_abandoned(owner)
                 time.sleep(0.5)
+        self._tell(f"at rest after {time.monotonic() - self._began:.0f} s")
 
     def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
         at_bank = {
@@ -245,7 +299,9 @@ class Soak:
         asked = {one["reference"] for one in book if one["kind"] in {"charge", "decline"}}
         behaviours = Counter(drawn(self.plan.seed, Stage.CHARGE, one, mix).value for one in asked)
         with self.database.owner() as owner:
-            return judge(owner, book, kills, behaviours, ended_at)
+            verdict = judge(owner, book, kills, behaviours, ended_at)
+        verdict.weather = dict(sorted(self.strikes.items()))
+        return verdict
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A `raseed` command on this run's database, with no kill point armed."""
@@ -260,7 +316,7 @@ class Soak:
         )
 
     def _tails(self) -> str:
-        return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children)
+        return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children.values())
 
 
 def _unrest(owner: psycopg.Connection[Any]) -> dict[str, int]:
@@ -273,7 +329,8 @@ def _count(owner: psycopg.Connection[Any], sql: LiteralString) -> int:
     return int(row[0]) if row else 0
 
 
-def _wait(reached: Callable[[], bool], what: str) -> None:
+def wait(reached: Callable[[], bool], what: str) -> None:
+    """Until another process has brought it about; AssertionError if it does not."""
     deadline = time.monotonic() + READY_S_MAX
     while not reached():
         assert time.monotonic() < deadline, f"{what} is not ready after {READY_S_MAX} s"
