@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +40,15 @@ LATE_S = 1.0
 # Later than every age that a rule of `raseed verify` allows to work under way.
 AT_REST = timedelta(minutes=20)
 JOBS = ("payments.", "documents.issue_receipt_voucher")
+
+
+def signed(
+    letter: dict[str, Any], now: datetime, secret: str = WEBHOOK_SECRET
+) -> tuple[bytes, dict[str, str]]:
+    """A letter as it travels: its bytes, and the header that signs them."""
+    raw, at = json.dumps(letter).encode(), int(now.timestamp())
+    mac = hmac.new(secret.encode(), f"{at}.".encode() + raw, hashlib.sha256).hexdigest()
+    return raw, {"Sandbox-Signature": f"t={at},v1={mac}"}
 
 
 class Range:
@@ -94,10 +103,8 @@ class Range:
         ]
 
     def signed(self, letter: dict[str, Any], secret: str = WEBHOOK_SECRET) -> tuple[bytes, dict[str, str]]:
-        """A letter as it travels: its bytes, and the header that signs them."""
-        raw, at = json.dumps(letter).encode(), int(self.now.timestamp())
-        mac = hmac.new(secret.encode(), f"{at}.".encode() + raw, hashlib.sha256).hexdigest()
-        return raw, {"Sandbox-Signature": f"t={at},v1={mac}"}
+        """A letter as it travels."""
+        return signed(letter, self.now, secret)
 
     def work(self, after: timedelta = timedelta()) -> None:
         """Run each job of money and numbers that is due, as a worker would; one that raises is left for verify."""

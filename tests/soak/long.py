@@ -8,26 +8,20 @@ import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connections
 
-from conftest import CLUSTER_ENV, TEMPLATE, RealDatabase, _point_django_at
 from raseed.config.environment import PROJECT_DIR
-from raseed.db.embedded import OWNER_ROLE, EmbeddedPostgres
+from raseed.db.embedded import EmbeddedPostgres
 from raseed.gateways import registry
-from raseed.processes import Child
 from sabotage.range import open_range
 from sabotage.saboteurs import SABOTEURS
-from soak.crashing_postgres import CRASH, READY, recoveries
-from soak.run import CHARGE_MIX, HERE, Plan, Soak, wait
+from soak.cluster import OwnCluster, own_cluster
+from soak.crashing_postgres import recoveries
+from soak.run import CHARGE_MIX, Plan, Soak
 from soak.verdict import Verdict
 
 VAR = PROJECT_DIR / "var"
@@ -51,53 +45,14 @@ def tell(line: str) -> None:
     print(line, flush=True)
 
 
-@contextmanager
-def own_cluster(root: Path, log: Path) -> Iterator[Child]:
-    """A durable PostgreSQL in `root`, run by a process that can crash it, with a migrated template."""
-    os.environ[CLUSTER_ENV] = str(root)
-    child = Child(
-        "postgres", [sys.executable, str(HERE / "crashing_postgres.py"), str(root)], os.environ, log
-    )
-    try:
-        wait(lambda: READY in log.read_text(), "PostgreSQL")
-        cluster = EmbeddedPostgres(root)
-        cluster.clone("raseed", TEMPLATE)
-        at = {
-            "DATABASE_URL": cluster.url(database=TEMPLATE),
-            "DATABASE_OWNER_URL": cluster.url(OWNER_ROLE, TEMPLATE),
-        }
-        subprocess.run(
-            [sys.executable, "-m", "raseed.cli", "migrate", "--quiet"],
-            env=os.environ | {"RASEED_ENV": "test"} | at,
-            check=True,
-        )
-        yield child
-    finally:
-        connections.close_all()
-        child.stop()
-
-
-@contextmanager
-def database(root: Path, name: str) -> Iterator[RealDatabase]:
-    """A copy of the template, with Django pointed at it."""
-    cluster = EmbeddedPostgres(root)
-    cluster.clone(TEMPLATE, name)
-    _point_django_at(name)
-    try:
-        yield RealDatabase(name, cluster.url(database=name), cluster.url(OWNER_ROLE, name))
-    finally:
-        connections.close_all()
-        cluster.drop(name)
-
-
-def catch_saboteurs(root: Path, directory: Path) -> list[str]:
+def catch_saboteurs(cluster: OwnCluster, directory: Path) -> list[str]:
     """The names of those that got away; each is let loose on a database of its own, after a run without it."""
     away = []
     with open_range(directory) as where:
         for number, saboteur in enumerate(SABOTEURS):
-            with database(root, f"calm_{number}") as calm:
+            with cluster.database(f"calm_{number}") as calm:
                 false_alarm = saboteur.drill(where.on(calm))
-            with database(root, f"sabotaged_{number}") as struck, saboteur.at_work(struck):
+            with cluster.database(f"sabotaged_{number}") as struck, saboteur.at_work(struck):
                 found = saboteur.drill(where.on(struck))
             caught = bool(found) and not false_alarm
             tell(f"saboteur {saboteur.name}: {'; '.join(false_alarm or found) or 'NOT CAUGHT'}")
@@ -106,10 +61,10 @@ def catch_saboteurs(root: Path, directory: Path) -> list[str]:
     return away
 
 
-def soak(root: Path, directory: Path, postgres: Child) -> tuple[Verdict, list[str]]:
+def soak(cluster: OwnCluster, directory: Path) -> tuple[Verdict, list[str]]:
     """The run itself: figures and faults."""
-    with database(root, "soak") as real:
-        run = Soak(plan(), real, directory, crash=lambda: os.kill(postgres.pid, CRASH), tell=tell)
+    with cluster.database("soak") as real:
+        run = Soak(plan(), real, directory, crash=cluster.crash, tell=tell)
         settings.PUBLIC_URL = run.portal
         run.bank.start()
         settings.SANDBOX_URL = run.bank.url
@@ -121,7 +76,7 @@ def soak(root: Path, directory: Path, postgres: Child) -> tuple[Verdict, list[st
             run.bank.stop()
             run.bank.client.close()
             registry.gateway("sandbox").close()
-    verdict.weather["recoveries"] = recoveries(root)
+    verdict.weather["recoveries"] = recoveries(cluster.root)
     faults = verdict.faults() + [f"{one} was not met" for one in verdict.unmet(CHARGE_MIX)]
     if run.strikes["crashes"] and not verdict.weather["recoveries"]:
         faults.append("no crash of the database was recovered from")
@@ -144,11 +99,11 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="raseed-soak-"))
     home.chmod(0o755)
     try:
-        with own_cluster(home / "pg", directory / "postgres.log") as postgres:
+        with own_cluster(home / "pg", directory / "postgres.log") as cluster:
             tell(f"{len(SABOTEURS)} saboteurs")
-            away = catch_saboteurs(home / "pg", directory)
+            away = catch_saboteurs(cluster, directory)
             tell(f"{plan().payments} payments, seed {plan().seed}")
-            verdict, faults = soak(home / "pg", directory, postgres)
+            verdict, faults = soak(cluster, directory)
     finally:
         shutil.rmtree(EmbeddedPostgres(home / "pg").root, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)

@@ -75,7 +75,8 @@ class Plan:
     """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point.
 
     Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
-    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never.
+    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. In a `hurry` what a killed process left
+    behind is taken up sooner than the product would.
     """
 
     payments: int
@@ -84,6 +85,7 @@ class Plan:
     cut_every_s: float = 10
     deploy_every_s: float = 0
     crash_every_s: float = 0
+    hurry: bool = False
 
 
 class NoQuiet(AssertionError):
@@ -182,7 +184,7 @@ class Soak:
         )
 
     def _start(self, sockets: Path) -> None:
-        server = Path(parse_qs(urlsplit(self.database.url).query)["host"][0])
+        server = server_of(self.database.url)
         proxy = [sys.executable, str(HERE / "proxy.py"), str(sockets), str(server), str(self.markers)]
         plain = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in)], plain)
@@ -202,6 +204,7 @@ class Soak:
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "GATEWAY_TIMEOUT_S": "0.8",
+            "SOAK_HURRY": str(int(self.plan.hurry)),
             "FAILPOINTS": "1",
             "FAILPOINTS_DIR": str(self.markers),
             "FAILPOINTS_SEED": str(self.plan.seed),
@@ -338,12 +341,34 @@ def wait(reached: Callable[[], bool], what: str) -> None:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A free port that the system gives to nobody else while our server is away for a moment to be started again."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _quoted(path: Path) -> str:
     return str(path).replace("/", "%2F")
+
+
+@contextmanager
+def proxy_before(url: str, markers: Path, seed: str, one_in: int) -> Iterator[str]:
+    """The proxy alone, before the database at `url`; gives the address through it. It notes what it cut in `markers`."""
+    server = server_of(url)
+    with _short_directory() as sockets:
+        words = [str(HERE / "proxy.py"), str(sockets), str(server), str(markers), seed, str(one_in)]
+        proxy = Child("proxy", [sys.executable, *words], os.environ, sockets / "proxy.log")
+        try:
+            wait((sockets / SOCKET).exists, "the proxy")
+            yield url.replace(_quoted(server), _quoted(sockets))
+        finally:
+            proxy.stop()
+
+
+def server_of(url: str) -> Path:
+    """The directory of the server's socket, from the address of a database."""
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
 
 
 @contextmanager
