@@ -11,7 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.utils import timezone
+from pytest_django import Settings
 
 from bank import RunningBank, eventually
 from conftest import RealDatabase
@@ -24,8 +26,9 @@ from raseed.ledger.models import LedgerEntry
 from raseed.money import Money
 from raseed.payments.models import InboxEvent, Payment
 from sabotage.range import AT_REST, signed
-from soak.run import proxy_before
+from soak.run import Plan, Soak, proxy_before
 from soak.verdict import POINTS
+from soak.weather import Strike
 
 pytestmark = pytest.mark.xdist_group("crashes")
 CREATED, SUBMITTED, SUCCEEDED = "created", "submitted", "succeeded"
@@ -204,6 +207,44 @@ def test_f19_f20_every_kill_point_has_its_payment_here() -> None:
     here = {"KP01", "KP02", "KP03", "KP04", "KP05", "KP06", "KP07", "KP08"}
     here |= {"KP09", "KP10", "KP11", "KP12", "KP13", "KP14"}
     assert set(POINTS) == here
+
+
+# -- F21: a deploy while customers pay
+
+
+class Deployed(Soak):
+    """A small soak in which nothing is killed and everything is deployed again and again; notes the oldest silence."""
+
+    oldest_s = 0.0
+
+    def _strikes(self) -> list[Strike]:
+        return [*super()._strikes(), Strike("looks", 0.5, self._look)]
+
+    def _look(self) -> None:
+        with self.database.owner() as owner:
+            row = owner.execute(
+                "SELECT coalesce(max(extract(epoch FROM now() - submitted_at)), 0)::float FROM payments_payment"
+                " WHERE state = 'submitted'"
+            ).fetchone()
+        self.oldest_s = max(self.oldest_s, float(row[0]) if row else 0.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(600)
+def test_f21_deploys_while_customers_pay(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None:
+    plan = Plan(payments=24, seed=21, customers=4, kill_one_in=0, cut_every_s=0, deploy_every_s=4, hurry=True)
+    soak = Deployed(plan, real_db, tmp_path)
+    settings.PUBLIC_URL = soak.portal
+    with soak.bank as bank:
+        settings.SANDBOX_URL = bank.url
+        verdict = soak.run()
+        for words in (["reconcile"], ["verify", "--at-rest"]):
+            done = soak.command(*words)
+            assert done.returncode == 0, done.stdout
+    connections.close_all()
+    assert soak.strikes["deploys"] >= 4
+    assert verdict.faults() == []
+    assert (verdict.kills, verdict.unresolved) == (0, 0)
+    assert soak.oldest_s < 60
 
 
 # -- F23: the answer to a COMMIT is lost

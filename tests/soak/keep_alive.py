@@ -14,9 +14,12 @@ import sys
 import time
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import django
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core import management
 from django.urls import get_resolver
 
@@ -83,12 +86,25 @@ def prepare() -> None:
     import_module("raseed.config.wsgi")
     import_module("raseed.jobs")
     get_resolver().url_patterns  # noqa: B018 - reading it imports every view
-    if sys.argv[1] == "serve":
+    if sys.argv[1] == "serve" and not collected():
         management.call_command("collectstatic", interactive=False, verbosity=0)
     if os.environ.get("SOAK_HURRY") == "1":
         hurry()
     # There is nothing new to collect for the next life, and looking for it takes seconds.
     management.call_command = lambda *_words, **_flags: None
+
+
+def collected() -> bool:
+    """Whether nothing has changed since the static files were collected last."""
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    if not manifest.exists():
+        return False
+    files = [
+        Path(storage.path(name))
+        for finder in get_finders()
+        for name, storage in finder.list(ignore_patterns=None)
+    ]
+    return all(file.stat().st_mtime < manifest.stat().st_mtime for file in files)
 
 
 def hurry() -> None:

@@ -44,7 +44,8 @@ from soak.verdict import POINTS, Verdict, judge
 from soak.weather import Strike, Weather
 
 HERE = Path(__file__).parent
-CUSTOMERS = 12
+# No payment is chosen by this number.
+NEVER = 2**62
 # Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
 RARE_POINTS = {"KP11": 12, "KP13": 25, "KP14": 2}
 # Weights of what the bank does to a charge and to the opening of a payment; another behaviour is another entry.
@@ -72,7 +73,7 @@ _UNREST: Final[dict[str, LiteralString]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point.
+    """How many payments, dealt by which seed, by how many customers; one of `kill_one_in` meets each kill point.
 
     Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
     `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. In a `hurry` what a killed process left
@@ -81,6 +82,7 @@ class Plan:
 
     payments: int
     seed: int
+    customers: int = 12
     kill_one_in: int = 40
     cut_every_s: float = 10
     deploy_every_s: float = 0
@@ -145,9 +147,10 @@ class Soak:
                 ended_at = timezone.now()
                 self._come_to_rest()
                 verdict = self._judge(ended_at)
-                if not verdict.unmet(CHARGE_MIX):
+                unmet = verdict.unmet(CHARGE_MIX) if self.plan.kill_one_in else []
+                if not unmet:
                     break
-                self._tell(f"not met yet: {', '.join(verdict.unmet(CHARGE_MIX))}")
+                self._tell(f"not met yet: {', '.join(unmet)}")
                 self._wanted += TOP_UP
             self._stop()
             verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - self._began, 1)
@@ -159,7 +162,7 @@ class Soak:
         """Companies whose first payments, on a bank that still answers, saved a card each."""
         make_operator()
         companies = []
-        for number in range(CUSTOMERS):
+        for number in range(self.plan.customers):
             company = make_company(f"Company {number}", currency="JOD" if number % 4 == 3 else "USD")
             for card in SAVED_CARDS[: 1 + number % len(SAVED_CARDS)]:
                 asked = command(company, "10", save_method=True, another=True)
@@ -187,7 +190,7 @@ class Soak:
         server = server_of(self.database.url)
         proxy = [sys.executable, str(HERE / "proxy.py"), str(sockets), str(server), str(self.markers)]
         plain = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-        self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in)], plain)
+        self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in or NEVER)], plain)
         mail_port = _free_port()
         mailbox = self.directory / "mailbox"
         mail = ["-m", "raseed.mailbox", "--port", str(mail_port), "--directory", str(mailbox)]
@@ -205,7 +208,7 @@ class Soak:
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "GATEWAY_TIMEOUT_S": "0.8",
             "SOAK_HURRY": str(int(self.plan.hurry)),
-            "FAILPOINTS": "1",
+            "FAILPOINTS": "1" if self.plan.kill_one_in else "",
             "FAILPOINTS_DIR": str(self.markers),
             "FAILPOINTS_SEED": str(self.plan.seed),
             "FAILPOINTS_ONE_IN": str(self.plan.kill_one_in),
