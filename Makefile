@@ -8,7 +8,7 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test test-postgres15 lint format messages
+.PHONY: help setup demo demo-reset test test-postgres15 soak lint format messages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test: setup lint ## Set up all, check the code, run the whole suite
 test-postgres15: setup ## Run the suite on PostgreSQL 15 from Debian, the oldest that is supported
 	@sh tools/chromium.sh
 	bin=$$(sh tools/postgres15.sh) && POSTGRES_BIN=$$bin $(RUN)/pytest -n 2 --dist loadgroup
+
+soak: setup ## Kill, cut and crash everything while PAYMENTS= (5000) are made, dealt by SEED= (1); then var/soak.json
+	@PYTHONPATH=tests PAYMENTS=$(PAYMENTS) SEED=$(SEED) $(RUN)/python -m soak
 
 lint: setup ## Format, lint, types, layers, migrations, catalogues
 	$(RUN)/ruff format --check src tests tools

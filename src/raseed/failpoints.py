@@ -2,7 +2,8 @@
 
 Without FAILPOINTS=1 in the environment `failpoint` is an empty function; production settings refuse to start
 with it. With it, a point fires SIGKILL once for each (point, key), chosen by a hash of the seed, the point and
-the key, and remembers that it fired in FAILPOINTS_DIR, which outlives the process.
+the key, and remembers that it fired in FAILPOINTS_DIR, which outlives the process. FAILPOINTS_AT names the
+points that are armed, all if it is empty; `KP14=2` kills one in two there and not one in FAILPOINTS_ONE_IN.
 """
 
 import hashlib
@@ -22,12 +23,18 @@ def chosen(seed: str, point: str, key: object, one_in: int) -> bool:
 if ENABLED:
     _SEED = os.environ.get("FAILPOINTS_SEED", "0")
     _ONE_IN = int(os.environ.get("FAILPOINTS_ONE_IN", "1"))
-    _POINTS = frozenset(filter(None, os.environ.get("FAILPOINTS_AT", "").split(",")))
+    _POINTS = {
+        point: int(one_in or _ONE_IN)
+        for point, _, one_in in (
+            part.partition("=") for part in filter(None, os.environ.get("FAILPOINTS_AT", "").split(","))
+        )
+    }
     _DIRECTORY = Path(os.environ["FAILPOINTS_DIR"])
 
     def failpoint(name: str, key: object) -> None:
         """Kill this process with SIGKILL if (name, key) is chosen and has not fired before."""
-        if (_POINTS and name not in _POINTS) or not chosen(_SEED, name, key, _ONE_IN):
+        one_in = _POINTS.get(name) if _POINTS else _ONE_IN
+        if one_in is None or not chosen(_SEED, name, key, one_in):
             return
         try:
             os.close(os.open(_DIRECTORY / f"{name}.{key}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -48,11 +48,13 @@ class Customer:
     saved: list[str]
     chance: random.Random
     keys: list[str] = field(default_factory=list)
+    cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
 
     def pay(self, times: int) -> None:
-        """Sign in and pay so many times, one payment after the other."""
-        with httpx.Client(base_url=self.portal, timeout=30, trust_env=False) as browser:
+        """Pay so many times, one payment after the other; sign in first unless this browser still is."""
+        with httpx.Client(base_url=self.portal, timeout=30, trust_env=False, cookies=self.cookies) as browser:
             self._sign_in(browser)
+            self.cookies = browser.cookies
             for _ in range(times):
                 self._pay_once(browser)
 

@@ -1,5 +1,7 @@
 """A proxy before PostgreSQL that cuts the line between a COMMIT and its answer: kill point KP07.
 
+SIGUSR1 cuts every line that is open, wherever its transaction stands.
+
     python proxy.py LISTEN_DIR SERVER_DIR MARKERS_DIR SEED ONE_IN
 
 The server has committed and the client never hears of it. Only the two transactions that matter are cut, each at
@@ -9,6 +11,7 @@ most once for a payment: the one that writes an intent, and the one that posts a
 import asyncio
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from uuid import UUID
 
 from raseed.failpoints import chosen
 
+CUT = signal.SIGUSR1
 SOCKET = ".s.PGSQL.5432"
 CHUNK_BYTES = 64 * 1024
 _NEGOTIATIONS = (80877103, 80877104)  # SSLRequest and GSSENCRequest: the real start-up message follows
@@ -114,14 +118,26 @@ class Session:
 async def serve(listen: Path, server: Path, markers: Path, seed: str, one_in: int) -> None:
     """Until the process is ended."""
 
+    lines: set[asyncio.StreamWriter] = set()
+
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             onward = await asyncio.open_unix_connection(str(server / SOCKET))
         except OSError:
             writer.close()
             return
-        await Session(markers, seed, one_in).run((reader, writer), onward)
+        both = {writer, onward[1]}
+        lines.update(both)
+        try:
+            await Session(markers, seed, one_in).run((reader, writer), onward)
+        finally:
+            lines.difference_update(both)
 
+    def cut() -> None:
+        for line in lines:
+            line.transport.abort()
+
+    asyncio.get_running_loop().add_signal_handler(CUT, cut)
     async with await asyncio.start_unix_server(accept, str(listen / SOCKET), backlog=200) as listener:
         await listener.serve_forever()
 

@@ -1,9 +1,10 @@
 """A soak: customers pay on real processes, which are killed at their named points by a bank on a bad day.
 
 The portal, the worker, the bank, the mail server and a proxy before PostgreSQL are processes of their own;
-this module starts them, lets the customers loose, waits for quiet, and asks for the verdict.
+this module starts them, lets the customers and the weather loose, waits for quiet, and asks for the verdict.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -25,6 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
+from django.db import connections
 from django.utils import timezone
 
 from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
@@ -36,11 +38,17 @@ from raseed.payments.states import Cause, State
 from raseed.processes import Child
 from raseed.sandbox.faults import Behaviour, Stage, drawn
 from soak.customer import Customer
-from soak.proxy import SOCKET
+from soak.keep_alive import DEPLOY
+from soak.proxy import CUT, SOCKET
 from soak.verdict import POINTS, Verdict, judge
+from soak.weather import Strike, Weather
 
 HERE = Path(__file__).parent
-CUSTOMERS = 12
+# No payment is chosen by this number.
+NEVER = 2**62
+# Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
+RARE_POINTS = {"KP11": 12, "KP13": 25, "KP14": 2}
+# Weights of what the bank does to a charge and to the opening of a payment; another behaviour is another entry.
 CHARGE_MIX = {"G1": 44, "G2": 8, "G3": 6, "G4": 5, "G5": 8, "G6": 8, "G7": 7, "G8": 7, "G9": 7}
 OPEN_MIX = {"G1": 70, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5}
 SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
@@ -65,11 +73,21 @@ _UNREST: Final[dict[str, LiteralString]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How many payments, dealt by which seed; one of `kill_one_in` meets each kill point."""
+    """How many payments, dealt by which seed, by how many customers; one of `kill_one_in` meets each kill point.
+
+    Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
+    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. In a `hurry` what a killed process left
+    behind is taken up sooner than the product would.
+    """
 
     payments: int
     seed: int
+    customers: int = 12
     kill_one_in: int = 40
+    cut_every_s: float = 10
+    deploy_every_s: float = 0
+    crash_every_s: float = 0
+    hurry: bool = False
 
 
 class NoQuiet(AssertionError):
@@ -77,9 +95,19 @@ class NoQuiet(AssertionError):
 
 
 class Soak:
-    """One run. `database` is its own; `directory` gets the logs."""
+    """One run. `database` is its own; `directory` gets the logs. `crash` takes the database down for a moment.
 
-    def __init__(self, plan: Plan, database: RealDatabase, directory: Path) -> None:
+    `tell` is told, in a line, how far the run is.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        database: RealDatabase,
+        directory: Path,
+        crash: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _line: None,
+    ) -> None:
         self.plan, self.database, self.directory = plan, database, directory
         self.markers = directory / "killed"
         self.portal_port = _free_port()
@@ -92,9 +120,12 @@ class Soak:
             webhook_drop_percent=10,
             webhook_attempts_max=6,
         )
-        self._children: list[Child] = []
+        self.strikes: Counter[str] = Counter()
+        self._children: dict[str, Child] = {}
         self._saved: dict[str, list[str]] = {}
         self._wanted = plan.payments
+        self._crash, self._tell = crash, tell
+        self._began = time.monotonic()
 
     @property
     def portal(self) -> str:
@@ -102,7 +133,6 @@ class Soak:
 
     def run(self) -> Verdict:
         """All of it; raises if there is no quiet, returns the verdict whatever it says."""
-        began = time.monotonic()
         self.markers.mkdir(parents=True)
         with ExitStack() as stack:
             stack.callback(self._stop)
@@ -117,11 +147,13 @@ class Soak:
                 ended_at = timezone.now()
                 self._come_to_rest()
                 verdict = self._judge(ended_at)
-                if not verdict.unmet(CHARGE_MIX):
+                unmet = verdict.unmet(CHARGE_MIX) if self.plan.kill_one_in else []
+                if not unmet:
                     break
+                self._tell(f"not met yet: {', '.join(unmet)}")
                 self._wanted += TOP_UP
             self._stop()
-            verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - began, 1)
+            verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - self._began, 1)
             return verdict
 
     # -- people and processes
@@ -130,7 +162,7 @@ class Soak:
         """Companies whose first payments, on a bank that still answers, saved a card each."""
         make_operator()
         companies = []
-        for number in range(CUSTOMERS):
+        for number in range(self.plan.customers):
             company = make_company(f"Company {number}", currency="JOD" if number % 4 == 3 else "USD")
             for card in SAVED_CARDS[: 1 + number % len(SAVED_CARDS)]:
                 asked = command(company, "10", save_method=True, another=True)
@@ -155,15 +187,15 @@ class Soak:
         )
 
     def _start(self, sockets: Path) -> None:
-        server = Path(parse_qs(urlsplit(self.database.url).query)["host"][0])
+        server = server_of(self.database.url)
         proxy = [sys.executable, str(HERE / "proxy.py"), str(sockets), str(server), str(self.markers)]
         plain = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-        self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in)], plain)
-        mail_port, raseed = _free_port(), [sys.executable, "-m", "raseed.cli"]
+        self._child("proxy", [*proxy, str(self.plan.seed), str(self.plan.kill_one_in or NEVER)], plain)
+        mail_port = _free_port()
         mailbox = self.directory / "mailbox"
         mail = ["-m", "raseed.mailbox", "--port", str(mail_port), "--directory", str(mailbox)]
         self._child("mail", [sys.executable, *mail], plain)
-        _wait((sockets / SOCKET).exists, "the proxy")
+        wait((sockets / SOCKET).exists, "the proxy")
         environment = plain | {
             "RASEED_ENV": "demo",
             "DATABASE_URL": self.database.url.replace(_quoted(server), _quoted(sockets)),
@@ -175,20 +207,21 @@ class Soak:
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "GATEWAY_TIMEOUT_S": "0.8",
-            "FAILPOINTS": "1",
+            "SOAK_HURRY": str(int(self.plan.hurry)),
+            "FAILPOINTS": "1" if self.plan.kill_one_in else "",
             "FAILPOINTS_DIR": str(self.markers),
             "FAILPOINTS_SEED": str(self.plan.seed),
             "FAILPOINTS_ONE_IN": str(self.plan.kill_one_in),
-            "FAILPOINTS_AT": ",".join(POINTS),
+            "FAILPOINTS_AT": ",".join(f"{point}={RARE_POINTS.get(point, '')}" for point in POINTS),
         }
         kept = [sys.executable, str(HERE / "keep_alive.py")]
-        self._child("portal", [*kept, *raseed, "serve", "--port", str(self.portal_port)], environment)
-        self._child("worker", [*kept, *raseed, "worker"], environment)
-        _wait(self._is_ready, "the portal")
+        self._child("portal", [*kept, "serve", "--port", str(self.portal_port)], environment)
+        self._child("worker", [*kept, "worker"], environment)
+        wait(self._is_ready, "the portal")
         self._environment = environment
 
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children.append(Child(name, command, environment, self.directory / f"{name}.log"))
+        self._children[name] = Child(name, command, environment, self.directory / f"{name}.log")
 
     def _is_ready(self) -> bool:
         try:
@@ -198,15 +231,41 @@ class Soak:
 
     def _stop(self) -> None:
         while self._children:
-            self._children.pop().stop(signal.SIGTERM)
+            self._children.popitem()[1].stop(signal.SIGTERM)
 
     # -- the run
 
     def _pay_until_enough(self, customers: list[Customer]) -> None:
         """Some forms never become a payment: the portal died before the intent, and nobody came back."""
-        with self.database.owner() as owner:
-            while (missing := self._wanted - _count(owner, "SELECT count(*) FROM payments_payment")) > 0:
+        while (missing := self._wanted - self._paid()) > 0:
+            with Weather(self._strikes(), self.strikes, self._say_how_far):
                 self._pay(customers, missing)
+            wait(self._is_ready, "the portal, after the weather")
+            connections.close_all()
+
+    def _strikes(self) -> list[Strike]:
+        def send(name: str, number: signal.Signals) -> Callable[[], None]:
+            return lambda: os.kill(self._children[name].pid, number)
+
+        strikes = [
+            Strike("cuts", self.plan.cut_every_s, send("proxy", CUT)),
+            Strike("deploys", self.plan.deploy_every_s, send("portal", DEPLOY)),
+            Strike("deploys", self.plan.deploy_every_s, send("worker", DEPLOY)),
+            Strike("crashes", self.plan.crash_every_s, self._crash),
+        ]
+        return [strike for strike in strikes if strike.every_s]
+
+    def _say_how_far(self) -> None:
+        with contextlib.suppress(psycopg.OperationalError):
+            weather = "".join(f", {count} {name}" for name, count in sorted(self.strikes.items()))
+            self._tell(
+                f"{self._paid()} of {self._wanted} payments, {len(list(self.markers.iterdir()))} kills{weather},"
+                f" {time.monotonic() - self._began:.0f} s"
+            )
+
+    def _paid(self) -> int:
+        with self.database.owner() as owner:
+            return _count(owner, "SELECT count(*) FROM payments_payment")
 
     def _pay(self, customers: list[Customer], count: int) -> None:
         share, rest = divmod(count, len(customers))
@@ -227,6 +286,7 @@ class Soak:
                     raise NoQuiet(f"{unrest}\n{self._tails()}")
                 self._give_up_abandoned(owner)
                 time.sleep(0.5)
+        self._tell(f"at rest after {time.monotonic() - self._began:.0f} s")
 
     def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
         at_bank = {
@@ -245,7 +305,9 @@ class Soak:
         asked = {one["reference"] for one in book if one["kind"] in {"charge", "decline"}}
         behaviours = Counter(drawn(self.plan.seed, Stage.CHARGE, one, mix).value for one in asked)
         with self.database.owner() as owner:
-            return judge(owner, book, kills, behaviours, ended_at)
+            verdict = judge(owner, book, kills, behaviours, ended_at)
+        verdict.weather = dict(sorted(self.strikes.items()))
+        return verdict
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A `raseed` command on this run's database, with no kill point armed."""
@@ -260,7 +322,7 @@ class Soak:
         )
 
     def _tails(self) -> str:
-        return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children)
+        return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children.values())
 
 
 def _unrest(owner: psycopg.Connection[Any]) -> dict[str, int]:
@@ -273,7 +335,8 @@ def _count(owner: psycopg.Connection[Any], sql: LiteralString) -> int:
     return int(row[0]) if row else 0
 
 
-def _wait(reached: Callable[[], bool], what: str) -> None:
+def wait(reached: Callable[[], bool], what: str) -> None:
+    """Until another process has brought it about; AssertionError if it does not."""
     deadline = time.monotonic() + READY_S_MAX
     while not reached():
         assert time.monotonic() < deadline, f"{what} is not ready after {READY_S_MAX} s"
@@ -281,12 +344,34 @@ def _wait(reached: Callable[[], bool], what: str) -> None:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A free port that the system gives to nobody else while our server is away for a moment to be started again."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _quoted(path: Path) -> str:
     return str(path).replace("/", "%2F")
+
+
+@contextmanager
+def proxy_before(url: str, markers: Path, seed: str, one_in: int) -> Iterator[str]:
+    """The proxy alone, before the database at `url`; gives the address through it. It notes what it cut in `markers`."""
+    server = server_of(url)
+    with _short_directory() as sockets:
+        words = [str(HERE / "proxy.py"), str(sockets), str(server), str(markers), seed, str(one_in)]
+        proxy = Child("proxy", [sys.executable, *words], os.environ, sockets / "proxy.log")
+        try:
+            wait((sockets / SOCKET).exists, "the proxy")
+            yield url.replace(_quoted(server), _quoted(sockets))
+        finally:
+            proxy.stop()
+
+
+def server_of(url: str) -> Path:
+    """The directory of the server's socket, from the address of a database."""
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
 
 
 @contextmanager

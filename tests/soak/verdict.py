@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-POINTS = tuple(f"KP0{number}" for number in range(1, 9))
+POINTS = tuple(f"KP{number:02}" for number in range(1, 15))
 FINAL = {"succeeded", "failed", "canceled"}
 _ZERO = (
     "lost",
@@ -20,24 +20,34 @@ _ZERO = (
     "double_credited",
     "phantom",
     "miscredited",
+    "denied",
     "unresolved",
     "difference_minor",
     "number_gaps",
 )
 
 _PAYMENTS = """
+WITH unit (currency, micros) AS (VALUES ('USD', 10000), ('JOD', 1000), ('SAR', 10000), ('EUR', 10000), ('KWD', 1000)),
+posted AS (
+    SELECT e.memo ->> 'payment_id' AS payment_id,
+           count(DISTINCT e.id) FILTER (WHERE e.kind = 'topup_card') AS credits,
+           sum(t.amount_micros / u.micros) FILTER (WHERE t.debit = 'gateway_clearing') AS charged,
+           sum(t.amount_micros % u.micros) FILTER (WHERE t.debit = 'gateway_clearing') AS rest,
+           coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'customer'), 0) AS credited,
+           bool_or(t.credit = 'suspense') AS suspended
+    FROM ledger_entry e
+    JOIN ledger_transfer t ON t.account_id = e.account_id AND t.entry_id = e.id
+    JOIN unit u ON u.currency = t.currency
+    WHERE e.kind IN ('topup_card', 'unexpected_capture') GROUP BY 1
+)
 SELECT p.id::text, p.client_key::text, p.state, p.final_at,
-       coalesce(e.entries, 0), coalesce(e.charged, 0) / u.micros, coalesce(e.charged, 0) % u.micros,
-       coalesce(e.credited, 0) - p.credit_micros
-FROM payments_payment p
-JOIN (VALUES ('USD', 10000), ('JOD', 1000)) AS u (currency, micros) ON u.currency = p.currency
-LEFT JOIN (
-    SELECT e.memo ->> 'payment_id' AS payment_id, count(DISTINCT e.id) AS entries,
-           sum(t.amount_micros) FILTER (WHERE t.debit = 'gateway_clearing') AS charged,
-           sum(t.amount_micros) FILTER (WHERE t.credit = 'customer') AS credited
-    FROM ledger_entry e JOIN ledger_transfer t ON t.account_id = e.account_id AND t.entry_id = e.id
-    WHERE e.kind = 'topup_card' GROUP BY 1
-) e ON e.payment_id = p.id::text
+       coalesce(s.credits, 0), coalesce(s.charged, 0), coalesce(s.rest, 0), coalesce(s.credited, 0) - p.credit_micros,
+       EXISTS (SELECT FROM payments_paymentmove m WHERE m.account_id = p.account_id AND m.payment_id = p.id
+                  AND m.target IN ('failed', 'canceled')) AS denied,
+       p.state = 'review' AND EXISTS (SELECT FROM payments_reconciliationbreak b
+                                       WHERE b.payment_id = p.id AND b.resolved_at IS NULL) AS reviewed,
+       coalesce(s.suspended, false) AS suspended
+FROM payments_payment p LEFT JOIN posted s ON s.payment_id = p.id::text
 """
 _GAPS = """
 SELECT coalesce(sum(greatest(c.last, n.last) - n.papers), 0)
@@ -59,14 +69,18 @@ class Verdict:
     double_credited: int = 0
     phantom: int = 0
     miscredited: int = 0
+    denied: int = 0
     unresolved: int = 0
+    in_review: int = 0
     difference_minor: int = 0
     vouchers: int = 0
     number_gaps: int = 0
     settle_p50_s: float = 0.0
     settle_p99_s: float = 0.0
+    settle_max_s: float = 0.0
     saboteurs: int = 0
     saboteurs_caught: int = 0
+    weather: dict[str, int] = field(default_factory=dict)
     kills_by_point: dict[str, int] = field(default_factory=dict)
     behaviours: dict[str, int] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=dict)
@@ -112,18 +126,23 @@ def judge(
     states: Counter[str] = Counter()
     known: set[str] = set()
     for row in owner.execute(_PAYMENTS):
-        reference, client_key, state, final_at, entries, posted, rest, off = row
+        reference, client_key, state, final_at, entries, posted, rest, off, denied, reviewed, suspended = row
         lines = charged.get(reference, [])
         known.add(reference)
         states[state] += 1
         forms[client_key] += bool(lines)
         taken = sum(int(line["amount"]) for line in lines)
         verdict.payments += 1
-        verdict.lost += bool(lines) and (entries == 0 or state != "succeeded")
+        # Money that a person knows of and that stands in suspense is not lost.
+        credited = bool(entries) and state == "succeeded"
+        verdict.lost += bool(lines) and not credited and not (reviewed and suspended)
         verdict.double_charged += len(lines) > 1
         verdict.double_credited += entries > 1
         verdict.phantom += bool(entries) and not lines
-        verdict.unresolved += state not in FINAL
+        # Credited later or not: the customer was told that nothing was charged, and may have paid again.
+        verdict.denied += bool(lines) and denied
+        verdict.in_review += reviewed
+        verdict.unresolved += state not in FINAL and not reviewed
         verdict.difference_minor += abs(taken - int(posted))
         verdict.miscredited += bool(rest) or bool(entries and off)
         if lines and final_at is not None and final_at <= ended_at:
@@ -138,6 +157,7 @@ def judge(
     if len(waits) > 1:
         cuts = quantiles(waits, n=100, method="inclusive")
         verdict.settle_p50_s, verdict.settle_p99_s = round(cuts[49], 3), round(cuts[98], 3)
+        verdict.settle_max_s = round(max(waits), 3)
     return verdict
 
 

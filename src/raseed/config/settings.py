@@ -82,8 +82,11 @@ if ENVIRONMENT.raseed_env is not Mode.TEST:
     _app_database["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": ENVIRONMENT.database_pool_max,
-        "timeout": 5,
+        # A person waits this long for a free connection before the page says that we are busy.
+        "timeout": 2,
     }
+    # After a crash or a cut line a pooled connection is replaced before a page meets it.
+    _app_database["CONN_HEALTH_CHECKS"] = True
 DATABASES = {"default": _app_database, "owner": _owner_database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+handler500 = "raseed.portal.views.faults.server_error"
 urlpatterns = [
     path("", include("raseed.api.urls")),
     path("", include("raseed.portal.urls")),

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from raseed.accounts.models import Account, BillingDetails, Mode, Operator
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
-from raseed.db.transactions import atomic
+from raseed.db.transactions import atomic, begun_again
 from raseed.db.uuids import new_id
 from raseed.documents.copies import RECEIPT_VOUCHER_SCHEMA, Language, PartyCopy, ReceiptVoucherCopy
 from raseed.documents.models import Document, DocumentFile, IssuedNumber, PaperKind
@@ -57,6 +57,7 @@ class PaperFile(NamedTuple):
     filename: str
 
 
+@begun_again
 def issue_receipt_voucher(account_id: UUID, payment_id: UUID, now: datetime) -> Document:
     """Issue the voucher of a payment, or give the one that it has. Queues `documents.render` with a new one.
 

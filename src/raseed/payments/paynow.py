@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, Operator
 from raseed.db.queue import defer
-from raseed.db.transactions import atomic
+from raseed.db.transactions import atomic, begun_again
 from raseed.errors import RaseedError
 from raseed.failpoints import failpoint
 from raseed.gateways.port import Charge, Outcome
@@ -96,6 +96,7 @@ class PayNow:
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
+@begun_again
 def open_payment(command: PayNow, now: datetime) -> Payment:
     """Commit the intent and return it; a repeat returns the first one, in whatever state it is by now.
 

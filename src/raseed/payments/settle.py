@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from raseed.accounts.models import Account
 from raseed.balance.suspension import restore_if_paid
 from raseed.db.queue import defer
-from raseed.db.transactions import atomic
+from raseed.db.transactions import atomic, begun_again
 from raseed.failpoints import failpoint
 from raseed.gateways.port import (
     ActionRequired,
@@ -45,6 +45,7 @@ BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
 _UNDER_WAY = frozenset({State.SUBMITTED, State.ACTION_REQUIRED})
 
 
+@begun_again
 def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, now: datetime) -> Payment:
     """Apply what the gateway says to the payment, once, and return it as it then is."""
     with atomic():

@@ -1,0 +1,122 @@
+"""The acts of `actors.Actors`: what a browser, a gateway or the worker makes the product do, each in a forked process.
+
+The parent of the acts imports this once, after Django is set up, and opens no connection.
+"""
+
+import json
+import os
+import sys
+from base64 import b64decode
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import connections
+from django.test import Client
+from django.urls import get_resolver
+from django.utils import timezone
+
+from raseed import failpoints
+from raseed.config.environment import database_settings
+from raseed.documents import issue
+from raseed.payments import inbox, reconcile
+from raseed.payments.models import InboxEvent
+from raseed.payments.states import Cause
+
+PAY = "/settings/billing/balance/pay"
+
+
+def serve() -> None:
+    """Fork an act for each order on standard input, and tell how it ended when asked."""
+    get_resolver().url_patterns  # noqa: B018 - reading it imports every view
+    running: dict[int, int] = {}
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "end" in order:
+            print(json.dumps(_end(order["end"], running.pop(order["end"]))), flush=True)
+            continue
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(_played(order), pipe)
+            os._exit(0)
+        os.close(writing)
+        running[pid] = reading
+        print(json.dumps({"number": pid}), flush=True)
+
+
+def _end(pid: int, reading: int) -> dict[str, Any]:
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    _pid, status = os.waitpid(pid, 0)
+    return {"signal": os.WTERMSIG(status), "told": json.loads(told or "{}")}
+
+
+def _played(order: dict[str, Any]) -> dict[str, Any]:
+    connections.settings["default"].update(database_settings(order["database"]))
+    settings.SANDBOX_URL, settings.GATEWAY_TIMEOUT_S = order["bank"], 5
+    failpoints._POINTS = {order["at"]: 1}
+    try:
+        return {"returned": ACTS[order["act"]](**order["given"])}
+    except Exception as error:
+        return {"raised": f"{type(error).__name__}: {error}"}
+
+
+def pay(email: str, form: dict[str, str]) -> dict[str, Any]:
+    """Post a filled-in form as this Admin: status, Location and text of the answer."""
+    answer = _browser(email).post(PAY, form)
+    return {
+        "status": answer.status_code,
+        "location": answer.headers.get("Location"),
+        "text": answer.content.decode(),
+    }
+
+
+def see(email: str, path: str) -> dict[str, Any]:
+    """Open a page as this Admin: status and text."""
+    answer = _browser(email).get(path)
+    return {"status": answer.status_code, "text": answer.content.decode()}
+
+
+def hook(raw: str, headers: dict[str, str]) -> int:
+    """Deliver a webhook, its bytes in base64; the status of the answer."""
+    client = Client(raise_request_exception=False)
+    answer = client.post(
+        "/webhooks/sandbox", b64decode(raw), content_type="application/json", headers=headers
+    )
+    return answer.status_code
+
+
+def apply_letters() -> int:
+    """What the worker does with the webhooks that wait; how many there were."""
+    waiting = list(InboxEvent.objects.filter(applied_at__isnull=True))
+    for event in waiting:
+        inbox.apply(event.gateway, event.event_id, timezone.now())
+    return len(waiting)
+
+
+def follow(account_id: str, payment_id: str, seconds: int) -> str:
+    """Ask about a payment once, so many seconds from now; its state."""
+    now = timezone.now() + timedelta(seconds=seconds)
+    return str(reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, now).state)
+
+
+def issue_voucher(account_id: str, payment_id: str) -> str:
+    """Issue the voucher; its number."""
+    return issue.issue_receipt_voucher(UUID(account_id), UUID(payment_id), timezone.now()).display_number
+
+
+def _browser(email: str) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(get_user_model().objects.get(email=email))
+    return client
+
+
+ACTS: dict[str, Callable[..., Any]] = {
+    one.__name__: one for one in (pay, see, hook, apply_letters, follow, issue_voucher)
+}

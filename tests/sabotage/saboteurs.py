@@ -1,0 +1,257 @@
+"""The saboteurs: one guard each taken out, and the scene in which that must show.
+
+A saboteur that gets away means that a guard could be lost in a change and no test would say so.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import connections
+
+from conftest import RealDatabase
+from raseed.db.transactions import atomic
+from raseed.documents.models import PaperKind
+from raseed.documents.numbering import Taken, take
+from sabotage import drills
+from sabotage.range import Range
+from sabotage.removal import Cut, CutSql, Drop, Removal, Swap
+
+
+@dataclass(frozen=True)
+class Saboteur:
+    """`name` says which guard is gone; `drill` returns what is wrong at its end."""
+
+    name: str
+    drill: Callable[[Range], list[str]]
+    removals: tuple[Removal, ...]
+
+    @contextmanager
+    def at_work(self, database: RealDatabase) -> Iterator[None]:
+        """The guard is gone meanwhile, in this process and in this database."""
+        with ExitStack() as stack:
+            for removal in self.removals:
+                stack.enter_context(removal.out(database))
+            yield
+
+
+def take_apart(kind: PaperKind, zone: ZoneInfo, now: datetime) -> Taken:
+    """A number taken and committed by itself, before its paper exists: what a sequence would do."""
+    taken: list[Taken] = []
+
+    def run() -> None:
+        try:
+            with atomic():
+                taken.append(take(kind, zone, now))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return taken[0]
+
+
+_PORT = '__import__("raseed.gateways.port", fromlist=["port"])'
+_NEW_ID = '__import__("uuid").uuid4().hex'
+_LOCK = Cut(
+    "raseed.payments.settle:settle", "Payment.objects.select_for_update().get(", "Payment.objects.get("
+)
+_LOOK_AGAIN = "if payment.state == State.SUCCEEDED or payment.captured_minor is not None:"
+_SEND_AGAIN = "if isinstance(outcome, NotFound) and not payment.gateway_ref and age < KEY_HORIZON:"
+
+SABOTEURS = (
+    Saboteur("settle_without_lock", drills.news_from_three_roads, (_LOCK,)),
+    Saboteur(
+        "operation_key_random",
+        drills.news_from_three_roads,
+        (_LOCK, Cut("raseed.payments.settle:_top_up", 'f"payment:{payment.id}:captured"', _NEW_ID)),
+    ),
+    Saboteur(
+        "settle_without_second_look",
+        drills.news_comes_twice,
+        (Cut("raseed.payments.settle:_succeed", _LOOK_AGAIN, "if False:"),),
+    ),
+    Saboteur(
+        "inbox_not_unique", drills.news_comes_twice, (Drop("payments_inboxevent", "payments_inbox_once"),)
+    ),
+    Saboteur(
+        "new_key_at_resend",
+        drills.a_charge_lands_late,
+        (
+            Cut(
+                "raseed.payments.paynow:send", "idempotency_key=str(payment.id)", f"idempotency_key={_NEW_ID}"
+            ),
+        ),
+    ),
+    Saboteur(
+        "not_found_is_not_charged",
+        drills.a_charge_lands_late,
+        (
+            Cut(
+                "raseed.payments.reconcile:_ask",
+                _SEND_AGAIN,
+                'if isinstance(outcome, NotFound):\n        return Refused("not found")\n    if False:',
+            ),
+        ),
+    ),
+    Saboteur(
+        "client_key_not_unique",
+        drills.a_form_is_sent_twice,
+        (
+            Cut(
+                "raseed.payments.paynow:_earlier",
+                "Payment.objects.filter(account_id=command.account_id, client_key=command.client_key).first()",
+                "None",
+            ),
+            Drop("payments_payment", "payments_payment_client_key"),
+        ),
+    ),
+    Saboteur(
+        "second_tab_not_asked",
+        drills.a_second_tab,
+        (Cut("raseed.payments.paynow:open_payment", "if not command.another:", "if False:"),),
+    ),
+    Saboteur(
+        "webhook_signature_not_checked",
+        drills.a_forged_letter,
+        (
+            Cut(
+                "raseed.gateways.sandbox:SandboxGateway._verified_timestamp",
+                "if not hmac.compare_digest(right, match[2]):",
+                "if False:",
+            ),
+        ),
+    ),
+    Saboteur(
+        "webhook_believed_without_asking",
+        drills.a_letter_says_what_is_not,
+        (
+            Cut(
+                "raseed.payments.inbox:_look",
+                "outcome = gateway(event.gateway).fetch(event.gateway_ref)",
+                'told = __import__("json").loads(bytes(event.body))["object"]; '
+                f'outcome = {_PORT}.Succeeded(event.gateway_ref, told["captured_amount"],'
+                ' told["captured_currency"], event.payment_id, None, None)',
+            ),
+        ),
+    ),
+    Saboteur(
+        "asked_amount_credited",
+        drills.another_amount_is_captured,
+        (
+            Cut(
+                "raseed.payments.settle:_succeed",
+                "if (outcome.captured_minor, outcome.captured_currency) != (payment.charge_minor, payment.currency):",
+                "if False:",
+            ),
+        ),
+    ),
+    Saboteur(
+        "gateway_reference_not_unique",
+        drills.anothers_reference,
+        (Drop("payments_gatewayreference", "payments_reference_once"),),
+    ),
+    Saboteur(
+        "anothers_payment_believed",
+        drills.anothers_payment,
+        (Cut("raseed.payments.settle:_succeed", "outcome.payment_id != payment.id or ", ""),),
+    ),
+    Saboteur(
+        "late_success_ignored",
+        drills.a_late_success,
+        (
+            Cut(
+                "raseed.payments.settle:_succeed", _LOOK_AGAIN, 'if payment.state in {"failed", "succeeded"}:'
+            ),
+        ),
+    ),
+    Saboteur(
+        "list_passed_unconfirmed",
+        drills.the_walk_stumbles,
+        (
+            Cut(
+                "raseed.payments.reconcile:_settle_charge",
+                "raise GatewayUnavailable(",
+                "return _Line.KNOWN\n        str(",
+            ),
+        ),
+    ),
+    Saboteur(
+        "open_circuit_fails_payments",
+        drills.five_silences,
+        (
+            Cut(
+                "raseed.payments.paynow:submit",
+                "breaker.record(payment.gateway, outcome, now)",
+                "breaker.record(payment.gateway, outcome, now)\n    if breaker.is_open(payment.gateway):\n"
+                f'        outcome = {_PORT}.Refused("the circuit is open")',
+            ),
+        ),
+    ),
+    Saboteur(
+        "canceled_here_only",
+        drills.nobody_comes_back,
+        (
+            Cut(
+                "raseed.payments.reconcile:_ask",
+                "return bank.cancel(payment.gateway_ref)",
+                f"return {_PORT}.Canceled(payment.gateway_ref)",
+            ),
+        ),
+    ),
+    Saboteur(
+        "resend_past_the_horizon",
+        drills.a_day_of_silence,
+        (
+            Cut(
+                "raseed.payments.reconcile:_ask",
+                _SEND_AGAIN,
+                _SEND_AGAIN.replace(" and age < KEY_HORIZON", ""),
+            ),
+        ),
+    ),
+    Saboteur(
+        "number_taken_apart",
+        drills.a_number_is_given_back,
+        (Swap("raseed.documents.issue", "take", take_apart),),
+    ),
+    Saboteur(
+        "voucher_issued_without_a_look",
+        drills.a_voucher_is_asked_for_twice,
+        (Cut("raseed.documents.issue:issue_receipt_voucher", "if issued is not None:", "if False:"),),
+    ),
+    Saboteur(
+        "message_id_new_each_time",
+        drills.a_mail_goes_twice,
+        (
+            Cut(
+                "raseed.notifications.send:_message",
+                "mail.message_id,",
+                f'"<" + {_NEW_ID} + "@raseed.test>",',
+            ),
+        ),
+    ),
+    Saboteur(
+        "job_queued_after_the_commit",
+        drills.the_process_dies_at_the_commit,
+        (
+            Cut(
+                "raseed.payments.settle:_succeed",
+                'defer("documents.issue_receipt_voucher", account_id=payment.account_id, payment_id=payment.id)',
+                "transaction.on_commit(lambda: None)",
+            ),
+        ),
+    ),
+    Saboteur(
+        "floor_not_in_the_update",
+        drills.two_refunds,
+        (
+            CutSql("ledger_post", "balance_micros - held_micros + _side.micros >= floor_micros", "true"),
+            Drop("ledger_transfer", "ledger_transfer_floor_held"),
+        ),
+    ),
+)
