@@ -121,12 +121,20 @@ def verify(
     at_rest: Annotated[
         bool, typer.Option("--at-rest", help="Nothing is under way: allow nothing its time.")
     ] = False,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Only what was written since the last clean run; not instead of a full one."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Re-add everything and compare: the ledger, the payments, the gateway's list, the papers. Exit 1 on any fault."""
     _set_up()
     from raseed.verify import report
 
-    raise SystemExit(1 if report(console, at_rest=at_rest) else 0)
+    found = report(console, at_rest=at_rest, incremental=incremental, as_json=as_json)
+    raise SystemExit(1 if found else 0)
 
 
 @app.command()
@@ -136,11 +144,13 @@ def reconcile() -> None:
     from django.utils import timezone
 
     from raseed.gateways.port import GatewayUnavailable
+    from raseed.payments import resolve
     from raseed.payments.reconcile import reconcile as both_roads
 
     try:
         with console.status("asking the gateway"):
             asked, walked = both_roads(timezone.now())
+            resolve.reopen(timezone.now())
     except GatewayUnavailable as error:
         console.print(f"The gateway cannot be reached: {error}. Nothing was lost; run this again.")
         raise SystemExit(1) from error
