@@ -162,6 +162,36 @@ def reconcile() -> None:
 
 
 @app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="ledger, page, paynow or verify.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each measurement lasts.")] = 10.0,
+    entries: Annotated[
+        int, typer.Option(min=100, help="Entries in the books of page and verify.")
+    ] = 1_000_000,
+) -> None:
+    """Measure on a durable database of its own, which is deleted at the end. Nothing of yours is touched."""
+    import json
+
+    from rich.table import Table
+
+    from raseed.bench.registry import BENCHES, measure
+
+    if name not in BENCHES:
+        raise typer.BadParameter(f"must be one of {', '.join(BENCHES)}", param_hint="NAME")
+    figures = measure(name, Console(stderr=True), seconds=seconds, entries=entries)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    table = Table(title=f"raseed bench {name}")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for key, value in figures.items():
+        table.add_row(key, str(value))
+    console.print(table)
+
+
+@app.command()
 def healthcheck(
     url: Annotated[str, typer.Option(help="The portal's address.")] = "http://127.0.0.1:8000",
 ) -> None:
