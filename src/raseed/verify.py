@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from raseed.audit.models import BooksCheck
 from raseed.db.guard import across_accounts
 from raseed.db.invariants import Invariant, Scope, Violation, registered, run
-from raseed.db.position import Position, changed_accounts, here, vanished
+from raseed.db.position import Position, changed_accounts, here, here_and_gone
 from raseed.payments.reconcile import UNRESOLVED_AFTER
 from raseed.payments.verify import in_motion
 
@@ -145,9 +145,8 @@ def _check(now: datetime, last: _CleanRun | None, done: Callable[[Invariant], No
 
     def scope() -> Scope:
         with across_accounts("a check of all books looks for what has changed"):
-            position = here()
+            position, gone = (here(), []) if last is None else here_and_gone(last.position)
             looked_at = _scope(now, last, position)
-            gone = [] if last is None or looked_at.is_whole else list(vanished(last.position))
         seen.append((position, looked_at, gone))
         return looked_at
 
@@ -161,7 +160,7 @@ def _check(now: datetime, last: _CleanRun | None, done: Callable[[Invariant], No
         rules=len({one.rule for one in checks}),
         checks=len(checks),
         seconds=time.perf_counter() - started,
-        violations=(*gone, *found),
+        violations=(*([] if looked_at.is_whole else gone), *found),
     )
     BooksCheck.objects.create(
         at=checked.at,

@@ -30,6 +30,8 @@ DOCUMENTED = {
     Action.CREATE_ACCOUNT: STAFF,
     Action.INVITE_ADMIN: STAFF,
     Action.SUSPEND: STAFF,
+    Action.SEE_BREAKS: STAFF,
+    Action.END_BREAK: {Role.FINANCE},
 }
 
 SAMPLES = {
@@ -37,6 +39,7 @@ SAMPLES = {
     "token": "x",
     "reason": "staff",
     "gateway_name": "sandbox",
+    "break_id": "999999",
 }
 
 

@@ -18,7 +18,7 @@ from raseed.db.catalogue import APPEND_ONLY
 from raseed.db.embedded import SUPERUSER, EmbeddedPostgres
 from raseed.db.guard import AccountMissing, across_accounts
 from raseed.db.invariants import Scope, Violation, run
-from raseed.db.position import Position, changed_accounts, here, vanished
+from raseed.db.position import Position, changed_accounts, here, here_and_gone
 from raseed.db.privileges import stated
 from raseed.ledger.post import post
 from raseed.ledger.reversal import reversal_of
@@ -54,7 +54,7 @@ def changed_and_broken(since: Position) -> list[Violation]:
     """What an incremental run from `since` finds of the books' own rules."""
     with across_accounts("the test looks for what has changed"):
         scope = Scope(NOW, tuple(changed_accounts(since)), since.xid)
-        gone = list(vanished(since))
+        _, gone = here_and_gone(since)
     return [*run(NOW, checks=rules_of_the_books(), scope=lambda: scope), *gone]
 
 

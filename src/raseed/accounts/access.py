@@ -52,6 +52,8 @@ class Action(StrEnum):
     CREATE_ACCOUNT = "create_account"
     INVITE_ADMIN = "invite_admin"
     SUSPEND = "suspend"
+    SEE_BREAKS = "see_breaks"
+    END_BREAK = "end_break"
 
 
 class Public(StrEnum):
@@ -64,6 +66,7 @@ Access = Action | Public
 
 _ADMINS: Final = frozenset({Role.ADMIN})
 _STAFF: Final = frozenset({Role.SUPPORT, Role.FINANCE})
+_FINANCE: Final = frozenset({Role.FINANCE})
 _ACCOUNT: Final = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT})
 
 ALLOWED: Final[dict[Action, frozenset[Role]]] = {
@@ -78,6 +81,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.CREATE_ACCOUNT: _STAFF,
     Action.INVITE_ADMIN: _STAFF,
     Action.SUSPEND: _STAFF,
+    Action.SEE_BREAKS: _STAFF,
+    Action.END_BREAK: _FINANCE,
 }
 
 ROUTES: Final[dict[str, Access]] = {
@@ -114,6 +119,9 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:invite": Action.INVITE_ADMIN,
     "backoffice:suspend": Action.SUSPEND,
     "backoffice:lift": Action.SUSPEND,
+    "backoffice:breaks": Action.SEE_BREAKS,
+    "backoffice:break_take": Action.END_BREAK,
+    "backoffice:break_end": Action.END_BREAK,
 }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import views
+from raseed.backoffice import break_views, views
 
 app_name = "backoffice"
 urlpatterns = [
@@ -12,5 +12,8 @@ urlpatterns = [
     path("accounts/<uuid:account_id>", views.account, name="account"),
     path("accounts/<uuid:account_id>/suspend", views.suspend, name="suspend"),
     path("accounts/<uuid:account_id>/lift/<slug:reason>", views.lift, name="lift"),
+    path("breaks", break_views.breaks, name="breaks"),
+    path("breaks/<int:break_id>/take", break_views.break_take, name="break_take"),
+    path("breaks/<int:break_id>/end", break_views.break_end, name="break_end"),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
 ]

@@ -132,6 +132,8 @@ def run(
         if not is_nested:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                # Whole tables are sorted and joined: in memory rather than in files.
+                cursor.execute("SET LOCAL work_mem = '64MB'")
         looked_at = Scope(now) if scope is None else scope()
         for found in registered() if checks is None else checks:
             # Collected first: while this generator is suspended its caller must not inherit the permission.

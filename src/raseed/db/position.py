@@ -8,7 +8,7 @@ are counted, and must still be there. This module reads and never writes.
 
 # ruff: noqa: S608 - names of tables of our own models
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import UUID
@@ -47,13 +47,31 @@ class Position:
 
 def here() -> Position:
     """The position of the open snapshot."""
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(
-            "SELECT (SELECT system_identifier::text FROM pg_control_system()) || '/' || current_database(),"
-            " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+    server, xid = _place()
+    rows = _rows_older_than(xid)
+    return Position(server, xid, {table: count for table, (count,) in rows.items()})
+
+
+def here_and_gone(since: Position) -> tuple[Position, list[Violation]]:
+    """The position of the open snapshot, and the append-only tables of which not all rows of `since` still stand.
+
+    Both from one pass over each of these tables. Nothing is gone where `since` does not reach here.
+    """
+    server, xid = _place()
+    rows = _rows_older_than(xid, since.xid)
+    position = Position(server, xid, {table: counts[0] for table, counts in rows.items()})
+    if not since.reaches(position):
+        return position, []
+    gone = [
+        Violation(
+            "I23",
+            {"table": table},
+            f"{before - rows[table][1]} of {before} rows that stood at the last clean run were removed or rewritten",
         )
-        server, xid = cursor.fetchone()
-    return Position(server, xid, _rows_older_than(xid))
+        for table, before in since.rows.items()
+        if table in rows and before > rows[table][1]
+    ]
+    return position, gone
 
 
 def changed_accounts(since: Position) -> set[UUID]:
@@ -75,23 +93,22 @@ def changed_accounts(since: Position) -> set[UUID]:
     return found
 
 
-def vanished(since: Position) -> Iterator[Violation]:
-    """Append-only tables in which not all rows of the position stand any more as they were written."""
-    now = _rows_older_than(since.xid)
-    for table, before in since.rows.items():
-        gone = before - now.get(table, 0)
-        if gone > 0:
-            yield Violation(
-                "I23",
-                {"table": table},
-                f"{gone} of {before} rows that stood at the last clean run were removed or rewritten",
-            )
+def _place() -> tuple[str, int]:
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT system_identifier::text FROM pg_control_system()) || '/' || current_database(),"
+            " pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        )
+        server, xid = cursor.fetchone()
+    return server, xid
 
 
-def _rows_older_than(xid: int) -> dict[str, int]:
+def _rows_older_than(*xids: int) -> dict[str, tuple[int, ...]]:
+    """How many rows of each append-only table were written before each of the transactions."""
+    counts = ", ".join("count(*) FILTER (WHERE age(xmin) > age(%s::xid8::xid))" for _ in xids)
     counted = {}
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         for table in sorted(APPEND_ONLY):
-            cursor.execute(f"SELECT count(*) FROM {table} WHERE age(xmin) > age(%s::xid8::xid)", [str(xid)])
-            (counted[table],) = cursor.fetchone()
+            cursor.execute(f"SELECT {counts} FROM {table}", [str(xid) for xid in xids])
+            counted[table] = tuple(cursor.fetchone())
     return counted

@@ -33,7 +33,7 @@ def entries_are_whole(scope: Scope) -> Iterator[Violation]:
         "I1",
         "SELECT e.account_id AS account, e.id AS entry, 'an entry without transfers, key ' || e.operation_key AS detail"
         f"  FROM ledger_entry e WHERE {of('e')} AND NOT EXISTS (SELECT FROM ledger_transfer t"
-        "   WHERE t.account_id = e.account_id AND t.entry_id = e.id)",
+        f"   WHERE {of('t')} AND t.account_id = e.account_id AND t.entry_id = e.id)",
         scope,
     )
     yield from violations(
@@ -41,7 +41,7 @@ def entries_are_whole(scope: Scope) -> Iterator[Violation]:
         "SELECT t.account_id AS account, t.entry_id AS entry, t.id AS transfer,"
         "       'a transfer of ' || t.amount_micros || ' ' || t.currency || ' without its entry' AS detail"
         f"  FROM ledger_transfer t WHERE {of('t')} AND NOT EXISTS (SELECT FROM ledger_entry e"
-        "   WHERE e.account_id = t.account_id AND e.id = t.entry_id)",
+        f"   WHERE {of('e')} AND e.account_id = t.account_id AND e.id = t.entry_id)",
         scope,
     )
     yield from violations(
@@ -146,8 +146,8 @@ def customer_totals_add_up(scope: Scope) -> Iterator[Violation]:
                       coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = %(customer)s), 0) AS credit_micros,
                       count(DISTINCT t.entry_id) AS entries
                  FROM ledger_transfer t
-                 JOIN ledger_entry e ON e.account_id = t.account_id AND e.id = t.entry_id
-                 LEFT JOIN ledger_entry r ON r.account_id = e.account_id AND r.id = e.reverses_id
+                 JOIN ledger_entry e ON {of("e")} AND e.account_id = t.account_id AND e.id = t.entry_id
+                 LEFT JOIN ledger_entry r ON {of("r")} AND r.account_id = e.account_id AND r.id = e.reverses_id
                 WHERE {of("t")} AND %(customer)s IN (t.debit, t.credit)
                 GROUP BY t.account_id, coalesce(r.kind, e.kind), t.currency
           ) AS s USING (account_id, kind, currency)
@@ -214,7 +214,7 @@ def floor_held(scope: Scope) -> Iterator[Violation]:
                     THEN e.kind || ' of ' || t.amount_micros || ' without proof that the floor held'
                     ELSE e.kind || ' left ' || t.available_after_micros || ' available, the floor was ' || t.floor_micros
                END AS detail
-          FROM ledger_transfer t JOIN ledger_entry e ON e.account_id = t.account_id AND e.id = t.entry_id
+          FROM ledger_transfer t JOIN ledger_entry e ON {of("e")} AND e.account_id = t.account_id AND e.id = t.entry_id
          WHERE {of("t")} AND t.debit = %(customer)s AND e.kind = ANY (%(guarded)s)
            AND (t.available_after_micros IS NULL OR t.floor_micros IS NULL OR t.available_after_micros < t.floor_micros)
         """,

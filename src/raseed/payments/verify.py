@@ -41,7 +41,7 @@ _MOVED = f"""
            coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'customer'), 0) AS credited,
            coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'tax_payable'), 0) AS tax
     FROM ledger_entry e
-    JOIN ledger_transfer t ON t.account_id = e.account_id AND t.entry_id = e.id
+    JOIN ledger_transfer t ON {of("t")} AND t.account_id = e.account_id AND t.entry_id = e.id
     WHERE e.kind = 'topup_card' AND {of("e")}
     GROUP BY e.account_id, e.id, e.operation_key, t.currency
 """
@@ -204,7 +204,7 @@ def clearing_is_what_was_captured(scope: Scope) -> Iterator[Violation]:
                'captured ' || coalesce(c.micros, 0) || ' micros, posted ' || coalesce(b.micros, 0)
         FROM (SELECT t.account_id, t.currency, sum(t.amount_micros) AS micros
               FROM ledger_transfer t
-              JOIN ledger_entry e ON e.account_id = t.account_id AND e.id = t.entry_id
+              JOIN ledger_entry e ON {of("e")} AND e.account_id = t.account_id AND e.id = t.entry_id
               WHERE {of("t")} AND t.debit = 'gateway_clearing' AND e.kind IN ('topup_card', 'unexpected_capture')
               GROUP BY t.account_id, t.currency) b
         FULL JOIN (SELECT p.account_id, p.captured_currency AS currency, sum(p.captured_minor * unit.micros) AS micros
@@ -266,7 +266,7 @@ def refunds_are_covered(scope: Scope) -> Iterator[Violation]:
         FROM (SELECT t.account_id, t.currency,
                      sum(CASE WHEN t.credit = 'gateway_clearing' THEN t.amount_micros ELSE -t.amount_micros END) AS micros
               FROM ledger_transfer t
-              JOIN ledger_entry e ON e.account_id = t.account_id AND e.id = t.entry_id
+              JOIN ledger_entry e ON {of("e")} AND e.account_id = t.account_id AND e.id = t.entry_id
               LEFT JOIN ledger_entry r ON r.account_id = e.account_id AND r.id = e.reverses_id
               WHERE {of("t")} AND 'gateway_clearing' IN (t.debit, t.credit)
                 AND coalesce(r.kind, e.kind) IN ('refund', 'dispute', 'dispute_won', 'suspense_refund')

@@ -61,6 +61,7 @@ STAFF_SIDE: Final = (
         "people",
         covers=("backoffice:account", "backoffice:account_new"),
     ),
+    Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 
