@@ -261,7 +261,11 @@ class GatewayHealth(models.Model):
 
 
 class ReconciliationBreak(models.Model):
-    """Something that does not agree with the gateway and waits for a person. It has an age and an end."""
+    """Something that does not agree with the gateway and waits for a person. It has an age, an owner and an end.
+
+    `owner_id` is the member of staff who took it. One that was ended and is not over opens again: it keeps its
+    `seen_at`, and `reopened` counts.
+    """
 
     kind = models.CharField(max_length=40)
     gateway = models.CharField(max_length=30)
@@ -270,7 +274,11 @@ class ReconciliationBreak(models.Model):
     payment_id = models.UUIDField(null=True)
     detail = models.TextField()
     seen_at = models.DateTimeField()
+    owner_id = models.UUIDField(null=True)
     resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.UUIDField(null=True)
+    reason = models.TextField(blank=True, db_default="")
+    reopened = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
