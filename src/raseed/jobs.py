@@ -77,6 +77,15 @@ def mail_password_reset(user_id: str) -> None:
     mails.mail_password_reset(UUID(user_id), timezone.now())
 
 
+@app.task(name="notifications.mail_security_notice", retry=AGAIN)
+def mail_security_notice(notice_id: str, user_id: str, address: str, event: str, thing: str, at: str) -> None:
+    """Write the mail that says what happened to somebody's sign-in."""
+    notice = mails.SecurityNotice(
+        UUID(notice_id), UUID(user_id), address, event, thing, datetime.fromisoformat(at)
+    )
+    mails.mail_security_notice(notice, timezone.now())
+
+
 @app.task(name="notifications.send_mail", retry=AGAIN)
 def send_mail(account_id: str, mail_id: str) -> None:
     """Hand a mail of an account to the mail server."""
@@ -85,7 +94,7 @@ def send_mail(account_id: str, mail_id: str) -> None:
 
 @app.task(name="notifications.send_personal_mail", retry=AGAIN)
 def send_personal_mail(mail_id: str) -> None:
-    """Hand a mail with a one-time link to the mail server."""
+    """Hand a mail to one person to the mail server."""
     send.send_personal_mail(UUID(mail_id), timezone.now())
 
 

@@ -29,7 +29,13 @@ SIGN_IN: Final = Limit("sign_in", 10, timedelta(minutes=15))
 SIGN_IN_PLACE: Final = Limit("sign_in_place", 100, timedelta(minutes=15))
 RESET: Final = Limit("reset", 3, timedelta(hours=1))
 RESET_PLACE: Final = Limit("reset_place", 30, timedelta(hours=1))
-WINDOW_MAX: Final = timedelta(hours=1)
+# The second factor, and proofs asked for again. Whoever tries has the password or a session, so it is counted for the
+# person wherever they are: five guesses at six digits, and no more than four times five in a day.
+PROOF: Final = Limit("proof", 5, timedelta(minutes=15))
+PROOF_DAY: Final = Limit("proof_day", 20, timedelta(days=1))
+# A passkey cannot be guessed; this bounds the sessions that strangers can make us keep.
+PASSKEY_PLACE: Final = Limit("passkey_place", 300, timedelta(minutes=15))
+WINDOW_MAX: Final = timedelta(days=1)
 
 
 def take(limit: Limit, subject: str, now: datetime) -> timedelta | None:

@@ -15,17 +15,58 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from raseed.accounts.factors.notices import Event
 from raseed.accounts.models import Account, Operator, User
 from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
+from raseed.notifications.models import PersonalMail
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
+SECURITY_PATH: Final = "/settings/security"
 SUBJECT_LENGTH_MAX: Final = 200
+
+# For each event the subject, and the sentence; a passkey's name is `thing`.
+_NOTICES: Final[dict[Event, tuple[Promise, Promise]]] = {
+    Event.APP_ADDED: (
+        gettext_lazy("An authenticator app was added"),
+        gettext_lazy("An authenticator app was set up as your second factor."),
+    ),
+    Event.APP_REMOVED: (
+        gettext_lazy("The authenticator app was removed"),
+        gettext_lazy("Your authenticator app no longer opens your sign-in."),
+    ),
+    Event.PASSKEY_ADDED: (
+        gettext_lazy("A passkey was added"),
+        gettext_lazy("The passkey %(thing)s was added. It signs you in without a password."),
+    ),
+    Event.PASSKEY_REMOVED: (
+        gettext_lazy("A passkey was removed"),
+        gettext_lazy("The passkey %(thing)s no longer opens your sign-in."),
+    ),
+    Event.CODES_MADE: (
+        gettext_lazy("New recovery codes were made"),
+        gettext_lazy("A new set of recovery codes was made. The earlier ones no longer work."),
+    ),
+    Event.CODE_USED: (
+        gettext_lazy("A recovery code was used"),
+        gettext_lazy(
+            "One of your recovery codes was used in the place of your second factor. It does not work again."
+        ),
+    ),
+    Event.FACTORS_RESET: (
+        gettext_lazy("Your second factor was reset"),
+        gettext_lazy(
+            "The operator has removed your authenticator app, passkeys and recovery codes, and ended your sessions."
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +136,24 @@ def password_reset(user: User, link: str, operator: Operator) -> Written:
             name=in_its_own_direction(one_line(user.name)),
             address=left_to_right(one_line(user.email)),
             link=link,
+        )
+
+
+def security_notice(user: User, mail: PersonalMail, account: Account | None, operator: Operator) -> Written:
+    """The mail that says what happened to a person's sign-in."""
+    thing = in_its_own_direction(one_line(mail.facts["thing"]))
+    at = datetime.fromisoformat(mail.facts["at"])
+    with translation.override(mail.language):
+        subject, said = _NOTICES[Event(mail.facts["event"])]
+        return _write(
+            "security_notice",
+            operator,
+            str(subject),
+            name=in_its_own_direction(one_line(user.name)),
+            address=left_to_right(one_line(mail.address)),
+            said=str(said) % {"thing": thing},
+            at=_moment(at, ZoneInfo(account.time_zone if account else operator.time_zone)),
+            link=settings.PUBLIC_URL + SECURITY_PATH,
         )
 
 

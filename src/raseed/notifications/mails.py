@@ -4,6 +4,7 @@ Asked twice, a mail is made once: its key says what it is about. Mail with a one
 `raseed.notifications.send` writes it at the moment of sending. Nothing here talks to a mail server.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -70,6 +71,34 @@ def mail_password_reset(user_id: UUID, now: datetime) -> PersonalMail | None:
     return None if user is None else _keep_personal(PersonalKind.PASSWORD_RESET, user, now)
 
 
+@dataclass(frozen=True, slots=True)
+class SecurityNotice:
+    """What happened to a person's sign-in, when, and the address to which word of it goes. `id` makes it one mail."""
+
+    id: UUID
+    user_id: UUID
+    address: str
+    event: str
+    thing: str
+    at: datetime
+
+
+def mail_security_notice(notice: SecurityNotice, now: datetime) -> PersonalMail | None:
+    """Tell a person what happened to their sign-in; None if the user is gone. Also for the disabled."""
+    user = User.objects.filter(id=notice.user_id).first()
+    if user is None:
+        return None
+    facts = {"event": notice.event, "thing": notice.thing, "at": notice.at.isoformat()}
+    mail = _personal(notice.id, PersonalKind.SECURITY_NOTICE, user, now)
+    mail.address, mail.facts = notice.address, facts
+    with atomic():
+        PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
+        kept = PersonalMail.objects.get(id=notice.id)
+        if kept.is_open:
+            defer("notifications.send_personal_mail", mail_id=kept.id)
+    return kept
+
+
 def billing_addresses(account_id: UUID) -> list[str]:
     """Where mail about the account's money goes: the billing e-mails, else its Admins."""
     billing = BillingDetails.objects.filter(account_id=account_id).first()
@@ -123,18 +152,7 @@ def _recipient(mail: Mail, address: str, now: datetime) -> MailRecipient:
 
 
 def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
-    mail_id = new_id()
-    operator = Operator.objects.get()
-    mail = PersonalMail(
-        id=mail_id,
-        kind=kind,
-        user_id=user.id,
-        address=user.email,
-        language=user.language,
-        message_id=_message_id(mail_id, operator),
-        created_at=now,
-        next_try_at=now,
-    )
+    mail = _personal(new_id(), kind, user, now)
     with atomic():
         asked = PersonalMail.objects.filter(user_id=user.id, kind=kind)
         recent = asked.filter(created_at__gt=now - ASKED_AGAIN_WITHIN).order_by("-created_at").first()
@@ -145,6 +163,19 @@ def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMai
         if kept.id == mail.id:
             defer("notifications.send_personal_mail", mail_id=mail.id)
     return kept
+
+
+def _personal(mail_id: UUID, kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
+    return PersonalMail(
+        id=mail_id,
+        kind=kind,
+        user_id=user.id,
+        address=user.email,
+        language=user.language,
+        message_id=_message_id(mail_id, Operator.objects.get()),
+        created_at=now,
+        next_try_at=now,
+    )
 
 
 def _message_id(mail_id: UUID, operator: Operator) -> str:

@@ -1,7 +1,7 @@
 """The outbox: every mail is a row before it is sent.
 
-Mail of an account is kept with its text; mail to one person that holds a one-time link keeps no text and is written
-when it is sent, so that no link is ever stored. PersonalMail is a global table, because staff have no account.
+Mail of an account is kept with its text; mail to one person keeps no text and is written when it is sent, so that
+no one-time link is ever stored. PersonalMail is a global table, because staff have no account.
 """
 
 from typing import ClassVar
@@ -22,10 +22,11 @@ class MailKind(models.TextChoices):
 
 
 class PersonalKind(models.TextChoices):
-    """What a mail with a one-time link is for."""
+    """What a mail to one person is for: a one-time link, or word that something about their sign-in has changed."""
 
     INVITATION = "invitation", _("Invitation")
     PASSWORD_RESET = "password_reset", _("Password reset")
+    SECURITY_NOTICE = "security_notice", _("Security notice")
 
 
 class Outgoing(models.Model):
@@ -119,7 +120,7 @@ class MailRecipient(Owned):
 
 
 class PersonalMail(Outgoing):
-    """A mail with a one-time link to a user or one of the staff. Neither link nor text is kept."""
+    """A mail to a user or one of the staff. Neither link nor text is kept; `facts` are what a notice tells."""
 
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
 
@@ -127,14 +128,17 @@ class PersonalMail(Outgoing):
     kind = models.CharField(max_length=20, choices=PersonalKind.choices)
     user_id = models.UUIDField()
     address = models.EmailField()
+    facts = models.JSONField(default=dict)
     bounced_at = models.DateTimeField(null=True)
     bounce_reason = models.TextField(blank=True)
 
     class Meta:
         constraints = [
-            # Asking again while one is on its way is asking once.
+            # Asking again while one is on its way is asking once. Two notices are two things that happened.
             models.UniqueConstraint(
-                fields=["user_id", "kind"], condition=OPEN, name="notifications_personal_one_open"
+                fields=["user_id", "kind"],
+                condition=OPEN & ~models.Q(kind="security_notice"),
+                name="notifications_personal_one_open",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=PersonalKind.values), name="notifications_personal_kind"

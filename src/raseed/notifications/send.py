@@ -23,7 +23,7 @@ from raseed.db.transactions import atomic
 from raseed.documents.issue import file_of
 from raseed.documents.models import DocumentFile
 from raseed.failpoints import failpoint
-from raseed.notifications.compose import Written, invitation, password_reset, sender_name
+from raseed.notifications.compose import Written, invitation, password_reset, security_notice, sender_name
 from raseed.notifications.mails import NOT_AN_ADDRESS
 from raseed.notifications.models import OPEN, Mail, MailRecipient, Outgoing, PersonalKind, PersonalMail
 from raseed.notifications.smtp import Delivery, deliver
@@ -67,13 +67,16 @@ def send_mail(account_id: UUID, mail_id: UUID, now: datetime) -> None:
 
 
 def send_personal_mail(mail_id: UUID, now: datetime) -> None:
-    """Write and send a mail with a one-time link, unless it is sent, given up, or being sent by somebody else."""
+    """Write and send a mail to a person, unless it is sent, given up, or being sent by somebody else."""
     with atomic():
         mail = PersonalMail.objects.select_for_update().get(id=mail_id)
         if not _claimed(mail, now):
             if mail.is_open:
                 _queue(mail)
             return
+    if mail.kind == PersonalKind.SECURITY_NOTICE:
+        _send_personal(mail, _notice_text(mail), now)
+        return
     user = User.objects.filter(id=mail.user_id, is_active=True, email=mail.address).first()
     if user is None:
         # Disabled, or known by another address since: the link could reach somebody else.
@@ -87,10 +90,7 @@ def send_personal_mail(mail_id: UUID, now: datetime) -> None:
             mail, Delivery(refused={mail.address: "the user has chosen a password already"}), now
         )
         return
-    message = _message(mail, _personal_text(user, link), [mail.address])
-    delivery = deliver(message, [mail.address])
-    failpoint("KP23", mail_id)
-    _record_personal(mail, delivery, now)
+    _send_personal(mail, _personal_text(user, link), now)
 
 
 def queue_overdue(now: datetime) -> int:
@@ -159,6 +159,19 @@ def _personal_text(user: User, link: OneTimeLink) -> Written:
         account = Account.objects.filter(id=user.account_id).first() if user.account_id else None
         return invitation(user, account, link.url, operator)
     return password_reset(user, link.url, operator)
+
+
+def _notice_text(mail: PersonalMail) -> Written:
+    """What happened, in the zone of the person's account; to the address at which they were known then."""
+    user = User.objects.get(id=mail.user_id)
+    account = Account.objects.filter(id=user.account_id).first() if user.account_id else None
+    return security_notice(user, mail, account, Operator.objects.get())
+
+
+def _send_personal(mail: PersonalMail, written: Written, now: datetime) -> None:
+    delivery = deliver(_message(mail, written, [mail.address]), [mail.address])
+    failpoint("KP23", mail.id)
+    _record_personal(mail, delivery, now)
 
 
 def _record(mail: Mail, delivery: Delivery, now: datetime) -> None:

@@ -64,7 +64,15 @@ STAFF_SIDE: Final = (
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 
-PERSON: Final = (Place(_("Billing and Payments"), "portal:balance", "wallet2"),)
+PERSON: Final = (
+    Place(_("Billing and Payments"), "portal:balance", "wallet2"),
+    Place(
+        _("Sign-in and security"),
+        "portal:security",
+        "shield-lock",
+        covers=("portal:app_add", "portal:passkey_add", "portal:recovery_codes"),
+    ),
+)
 
 
 def address(route: str) -> str:
