@@ -78,7 +78,7 @@ class PasskeyNameForm(forms.Form):
         label=_("Name of the passkey"),
         help_text=_("So that you know it again, for example the device it is on."),
         max_length=PASSKEY_NAME_LENGTH_MAX,
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off", "dir": "auto"}),
         error_messages={"required": _("Give the passkey a name, for example: my phone.")},
     )
 
