@@ -23,7 +23,7 @@ from raseed.accounts.models import StaffRole, User
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry
 
-pytestmark = pytest.mark.usefixtures("cheap_codes")
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 LOGIN, SECOND, CONFIRM, SECURITY = "/login", "/login/second", "/confirm", "/settings/security"
 BALANCE = "/settings/billing/balance"

@@ -8,6 +8,7 @@ from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from argon2.low_level import Type, hash_secret_raw
 from django.db import connections
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
@@ -39,13 +40,13 @@ LATER = NOON + timedelta(minutes=1)
 
 
 @pytest.fixture
-def admin(db: None) -> User:
+def admin(cheap_hashes: None, db: None) -> User:
     make_operator()
     return make_company().admin
 
 
 @pytest.fixture
-def support(db: None, settings: Settings) -> User:
+def support(cheap_hashes: None, db: None, settings: Settings) -> User:
     settings.STAFF_SECOND_FACTOR_REQUIRED = True
     make_operator()
     return make_user("support@operator.test", staff_role=StaffRole.SUPPORT)
@@ -274,6 +275,14 @@ def test_the_password_of_who_is_in_cannot_be_guessed_either(admin: User) -> None
 
 
 # -- recovery codes
+
+
+def test_recovery_codes_are_kept_with_argon2id() -> None:
+    """The smallest parameters that OWASP names."""
+    salt = codes.new_salt()
+    expected = hash_secret_raw(b"ABCDEFGHJKMN", salt, 2, 19 * 1024, 1, 32, Type.ID)
+    assert codes.recovery_digest("abcd-efgh jkmn", salt) == expected
+    assert codes.recovery_digest("ABCDEFGHJKMN", codes.new_salt()) != expected
 
 
 def test_a_recovery_code_works_once_and_is_not_readable(admin: User) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -19,7 +20,7 @@ from raseed.accounts.factors.models import Passkey
 from raseed.accounts.models import StaffRole, User
 from raseed.audit.models import AuditEntry
 
-pytestmark = pytest.mark.usefixtures("cheap_codes")
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
 ADD, QUESTION, SIGN_IN = "portal:passkey_add", "portal:passkey_question", "portal:passkey_sign_in"
 
@@ -278,6 +279,9 @@ def test_strangers_cannot_make_us_keep_sessions_without_end(
     monkeypatch.setattr(attempts, "PASSKEY_PLACE", replace(attempts.PASSKEY_PLACE, tries_max=3))
     answers = [Client().post(reverse(QUESTION)).status_code for _ in range(4)]
     assert answers == [200, 200, 200, 429]
+    before = Session.objects.count()
+    assert Client().post(reverse(SIGN_IN), {"answer": "{}"}).status_code == 400
+    assert Session.objects.count() == before
 
 
 def test_the_origin_is_that_of_the_portal_without_the_usual_port(settings: Settings, admin: User) -> None:

@@ -147,10 +147,13 @@ def _keep(session: SessionBase, state: Any, purpose: str, now: datetime) -> None
 
 def _take(session: SessionBase, purpose: str, now: datetime) -> dict[str, str]:
     """The challenge, out of the session at once, so that it is answered one time."""
-    kept: dict[str, str] | None = session.pop(_CHALLENGE_KEY, None)
-    session.save()
-    if kept is None or kept["purpose"] != purpose:
+    if _CHALLENGE_KEY not in session:
+        # Before anything is written: strangers who post junk must not make us keep a session for each.
         raise PasskeyRefused("no challenge")
+    kept: dict[str, str] = session.pop(_CHALLENGE_KEY)
+    session.save()
+    if kept["purpose"] != purpose:
+        raise PasskeyRefused("a challenge for something else")
     if now - datetime.fromisoformat(kept["at"]) > CHALLENGE_FOR:
         raise PasskeyRefused("the challenge is too old")
     return kept
