@@ -264,6 +264,30 @@ def operator_init(
     )
 
 
+@operator.command("reset-factors")
+def operator_reset_factors(
+    email: Annotated[str, typer.Argument(help="The address that the person signs in with.")],
+) -> None:
+    """Remove a person's authenticator app, passkeys and recovery codes: they have lost them all. Make sure who asks."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.accounts.factors import change
+    from raseed.audit.log import COMMAND_LINE
+    from raseed.errors import RaseedError
+
+    try:
+        count = change.reset(email, COMMAND_LINE, timezone.now())
+    except RaseedError as error:
+        console.print(f"{error.message}", style="red", markup=False)
+        raise SystemExit(1) from error
+    console.print(
+        f"{count} factors removed, all sessions ended, the person is told by mail. They sign in by password now;"
+        " staff set up a new factor right after.",
+        highlight=False,
+    )
+
+
 @app.command()
 def bounce() -> None:
     """Record a mail that came back: give a delivery status notification (RFC 3464) on standard input."""
