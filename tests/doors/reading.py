@@ -65,7 +65,7 @@ class Page(HTMLParser):
         self.words += list(given.values())
         self._look(tag, given)
         if tag not in VOID:
-            self._open.append("bdi" if tag == "bdi" or "dir" in given else tag)
+            self._open.append("bdi" if tag == "bdi" or ("dir" in given and tag != "html") else tag)
         if tag == "script":
             self.scripts.append(given)
             self._in_script = True

@@ -76,6 +76,9 @@ class Walk:
         )
         if foreign:
             return status == 404
+        if not at.owners and method == "POST" and status == 404:
+            # The empty form did not name the thing that it is about: to be told so is to be let in.
+            status = 422
         if status in LET_IN:
             self.own[route, who.name] += 1
         # Something of one's own that is not there yet, such as the voucher of an open payment.
