@@ -228,4 +228,5 @@ def test_home_of_others_is_calm_and_says_whom_to_ask(company: Company, role: str
     assert "<bdi>Lina</bdi>" in page
     assert "Disabled Admin" not in page
     assert "USD" not in page
+    assert 'class="way" href="/help' not in page
     assert "/settings/" not in page
