@@ -80,8 +80,8 @@ def call_everything(database: RealDatabase, name: str) -> int:
 
 def seen_by_all(world: World) -> Iterator[tuple[str, int, Page | None, list[str]]]:
     """Every page of one account's Admin and Agent and of staff: address, status, page, faults."""
-    for who in (world.visitors()[n] for n in (1, 3, 7)):
-        client = who.client()
+    # All sign in before any page is drawn: the Users page says when somebody did last.
+    for who, client in [(who, who.client()) for who in (world.visitors()[n] for n in (1, 3, 7))]:
         for url in (*pages_of(who, world), *([REFUSED_TO_AGENTS] if who.role is Role.AGENT else [])):
             if "/voucher" in url:
                 continue
