@@ -92,11 +92,12 @@ def hook(raw: str, headers: dict[str, str]) -> int:
     return answer.status_code
 
 
-def apply_letters() -> int:
-    """What the worker does with the webhooks that wait; how many there were."""
+def apply_letters(seconds: int = 0) -> int:
+    """What the worker does with the webhooks that wait, so many seconds from now; how many there were."""
+    now = timezone.now() + timedelta(seconds=seconds)
     waiting = list(InboxEvent.objects.filter(applied_at__isnull=True))
     for event in waiting:
-        inbox.apply(event.gateway, event.event_id, timezone.now())
+        inbox.apply(event.gateway, event.event_id, now)
     return len(waiting)
 
 

@@ -72,7 +72,7 @@ SABOTEURS = (
     ),
     Saboteur(
         "settle_without_second_look",
-        drills.news_comes_twice,
+        drills.news_from_three_roads,
         (Cut("raseed.payments.settle:_succeed", _LOOK_AGAIN, "if False:"),),
     ),
     Saboteur(
