@@ -36,12 +36,16 @@ class SoftPasskey:
     handle: bytes = b""
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
+    @property
+    def attested(self) -> bytes:
+        """Model, credential id and public key, as WebAuthn lays them out and as they are kept."""
+        public = cbor.encode(dict(ES256.from_cryptography_key(self.key.public_key())))
+        return bytes(16) + struct.pack(">H", len(self.id)) + self.id + public
+
     def make(self, asked: dict[str, Any]) -> str:
         """The browser's answer to `navigator.credentials.create`."""
         self.handle = unb64(asked["user"]["id"])
-        public = cbor.encode(dict(ES256.from_cryptography_key(self.key.public_key())))
-        attested = bytes(16) + struct.pack(">H", len(self.id)) + self.id + public
-        data = self._data(self.flags | ATTESTED) + attested
+        data = self._data(self.flags | ATTESTED) + self.attested
         return self._answer(
             asked,
             "webauthn.create",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from uuid import UUID, uuid4
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import get_hasher, make_password
 
 from raseed.accounts.models import Account, AmountPolicy, BillingDetails, Membership, Operator, TaxMode, User
 from raseed.gateways.port import Card, SavedReference
@@ -61,9 +61,9 @@ def make_operator(tax_mode: str = TaxMode.ON_USAGE, tax_rate_ppm: int = 0) -> Op
 
 
 @cache
-def _hashed() -> str:
-    """PASSWORD as it is kept. Hashing is slow on purpose, and one hash does for all people of the tests."""
-    return make_password(PASSWORD)
+def _hashed(hasher: str) -> str:
+    """PASSWORD as `hasher` keeps it. Hashing is slow on purpose, and one hash does for all people of the tests."""
+    return make_password(PASSWORD, hasher=hasher)
 
 
 def make_user(email: str, name: str = "Lina", account: Account | None = None, **fields: object) -> User:
@@ -74,7 +74,7 @@ def make_user(email: str, name: str = "Lina", account: Account | None = None, **
         account_id=account.id if account else None,
         created_at=NOON,
         sessions_valid_from=datetime(2020, 1, 1, tzinfo=UTC),
-        password=_hashed(),
+        password=_hashed(get_hasher().algorithm),
         **fields,
     )
     user.save()

@@ -25,7 +25,7 @@ from raseed.audit.models import AuditEntry
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
-LOGIN, SECOND, CONFIRM, SECURITY = "/login", "/login/second", "/confirm", "/settings/security"
+LOGIN, SECOND, CONFIRM, SECURITY = "/login", "/login/second", "/confirm", "/profile/security"
 BALANCE = "/settings/billing/balance"
 
 
@@ -226,7 +226,7 @@ def test_every_action_that_must_be_fresh_is_and_the_old_proof_moves_nothing(
         assert goes(client.get(url)) == f"{CONFIRM}?next={url.replace('/', '%2F')}", name
         assert goes(client.post(url, {})) == CONFIRM, name
         from_page = client.post(url, {}, headers={"Referer": f"http://testserver{SECURITY}?a=1"})
-        assert goes(from_page) == f"{CONFIRM}?next=%2Fsettings%2Fsecurity%3Fa%3D1", name
+        assert goes(from_page) == f"{CONFIRM}?next=%2Fprofile%2Fsecurity%3Fa%3D1", name
         from_away = client.post(url, {}, headers={"Referer": "https://evil.test/settings"})
         assert goes(from_away) == CONFIRM, name
     assert acts(admin) == before

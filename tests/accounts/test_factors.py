@@ -366,7 +366,7 @@ def test_a_change_ends_sessions_and_is_undone_as_a_whole(
     def fails(*_: object) -> None:
         raise RuntimeError("no job")
 
-    monkeypatch.setattr(change, "notify", fails)
+    monkeypatch.setattr(change, "tell", fails)
     with pytest.raises(RuntimeError):
         change.remove_app(admin, me(admin), LATER)
     assert held.of(admin.id).app

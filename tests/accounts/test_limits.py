@@ -157,7 +157,7 @@ def test_a_place_is_known_for_thirty_days(admin: User, swift: None) -> None:
     assert attempts.forget_old(last) == 1
 
 
-def test_every_limit_ends_within_the_hour_after_which_counts_are_forgotten() -> None:
+def test_every_limit_ends_within_the_day_after_which_counts_are_forgotten() -> None:
     limits = [limit for limit in vars(attempts).values() if isinstance(limit, Limit)]
     assert len({limit.purpose for limit in limits}) == len(limits) >= 8
     assert max(limit.window for limit in limits) == attempts.WINDOW_MAX

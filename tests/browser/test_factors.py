@@ -17,7 +17,7 @@ from raseed.accounts.factors import held
 from raseed.accounts.proof import prove
 from whole import wait
 
-SECURITY = "/settings/security"
+SECURITY = "/profile/security"
 # A platform authenticator that keeps passkeys, knows its person, and is touched by itself.
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -110,7 +110,7 @@ def test_an_app_by_its_shown_secret_then_code_then_recovery_code(
     see(page, "confirm")
     page.fill("#id_password", PASSWORD)
     press(person, page, "Continue")
-    page.wait_for_url("**/settings/security/app")
+    page.wait_for_url("**/profile/security/app")
     see(page, "app-add")
     secret = b32decode(page.locator(".secret").inner_text().replace("-", ""))
     person.watch.forgiven.append("the server responded with a status of 400")

@@ -29,7 +29,7 @@ from raseed.notifications.models import PersonalMail
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
-SECURITY_PATH: Final = "/settings/security"
+SECURITY_PATH: Final = "/profile/security"
 SUBJECT_LENGTH_MAX: Final = 200
 
 

@@ -113,11 +113,14 @@ def passkey_question(request: ActorRequest) -> HttpResponse:
 @require_POST
 def passkey_rename(request: ActorRequest, passkey_id: UUID) -> HttpResponse:
     """Give a passkey another name."""
+    user = request.actor.user
+    if passkey_id not in {one.id for one in passkeys.of(user.id)}:
+        raise Http404
     form = PasskeyNameForm(request.POST)
     if not form.is_valid():
         messages.warning(request, str(form.errors["name"][0]))
     elif change.rename_passkey(
-        request.actor.user, passkey_id, form.cleaned_data["name"], request.actor.who, timezone.now()
+        user, passkey_id, form.cleaned_data["name"], request.actor.who, timezone.now()
     ):
         messages.success(request, _("The passkey has its new name."))
     else:
