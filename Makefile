@@ -8,10 +8,10 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test soak lint format messages
+.PHONY: help setup demo demo-reset test test-postgres15 soak lint format messages
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
@@ -35,6 +35,10 @@ test: setup lint ## Set up all, check the code, run the whole suite
 
 soak: setup ## Kill, cut and crash everything while PAYMENTS= (5000) are made, dealt by SEED= (1); then var/soak.json
 	@PYTHONPATH=tests PAYMENTS=$(PAYMENTS) SEED=$(SEED) $(RUN)/python -m soak
+
+test-postgres15: setup ## Run the suite on PostgreSQL 15 from Debian, the oldest that is supported
+	@sh tools/chromium.sh
+	bin=$$(sh tools/postgres15.sh) && POSTGRES_BIN=$$bin $(RUN)/pytest -n 2 --dist loadgroup
 
 lint: setup ## Format, lint, types, layers, migrations, catalogues
 	$(RUN)/ruff format --check src tests tools

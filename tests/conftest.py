@@ -113,10 +113,18 @@ class RealDatabase:
 
 
 @pytest.fixture
-def real_db(
-    django_db_setup: None, django_db_blocker: pytest.FixtureRequest, request: pytest.FixtureRequest
-) -> Iterator[RealDatabase]:
+def real_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[RealDatabase]:
     """A fresh database with real commits, seen by threads and other processes, dropped at the end."""
+    yield from _copy_of_the_template(django_db_blocker)
+
+
+@pytest.fixture(scope="module")
+def shared_real_db(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[RealDatabase]:
+    """As `real_db`, one for all tests of a module, none of which may use `db` or `real_db`: each cleans up for itself."""
+    yield from _copy_of_the_template(django_db_blocker)
+
+
+def _copy_of_the_template(django_db_blocker: pytest.FixtureRequest) -> Iterator[RealDatabase]:
     cluster = _attached()
     name = f"raseed_{uuid4().hex[:12]}"
     before = str(connections["default"].settings_dict["NAME"])

@@ -52,11 +52,17 @@ def serve(
 ) -> None:
     """Serve the portal over HTTP. Collects the static files first. A killed process is replaced."""
     _set_up()
+    from django.conf import settings
     from django.core.management import call_command
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    if threads <= settings.WEBHOOKS_AT_ONCE:
+        raise typer.BadParameter(
+            f"webhooks may take {settings.WEBHOOKS_AT_ONCE} (WEBHOOKS_AT_ONCE); leave at least one for people",
+            param_hint="--threads",
+        )
     call_command("collectstatic", interactive=False, verbosity=0)
     Granian(
         "raseed.config.wsgi:application",

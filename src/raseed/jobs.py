@@ -35,12 +35,6 @@ def follow_payment(account_id: str, payment_id: str) -> None:
     reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
 
 
-@app.task(name="payments.apply_webhook", retry=AGAIN, priority=10)
-def apply_webhook(gateway_name: str, event_id: str) -> None:
-    """Look at the payment that a webhook names."""
-    inbox.apply(gateway_name, event_id, timezone.now())
-
-
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
 def issue_receipt_voucher(account_id: str, payment_id: str) -> None:
     """Number and freeze the voucher of a payment."""
@@ -77,6 +71,12 @@ def mail_password_reset(user_id: str) -> None:
     mails.mail_password_reset(UUID(user_id), timezone.now())
 
 
+@app.task(name="notifications.mail_notice", retry=AGAIN)
+def mail_notice(mail_id: str, user_id: str, kind: str, address: str, facts: dict[str, str]) -> None:
+    """Tell a person of a change to their sign-in."""
+    mails.mail_notice(UUID(mail_id), UUID(user_id), kind, address, facts, timezone.now())
+
+
 @app.task(name="notifications.send_mail", retry=AGAIN)
 def send_mail(account_id: str, mail_id: str) -> None:
     """Hand a mail of an account to the mail server."""
@@ -89,10 +89,24 @@ def send_personal_mail(mail_id: str) -> None:
     send.send_personal_mail(UUID(mail_id), timezone.now())
 
 
-# The sixth field of a schedule is the second.
+# The sixth field of a schedule is the second. No lock but the queue's: a killed worker's turn must not stop the next.
+@app.periodic(cron="* * * * * *")
+@app.task(name="payments.apply_webhooks", queueing_lock="payments.apply_webhooks", priority=15)
+def apply_webhooks(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes when it was due
+    """Take a turn at the webhooks that wait."""
+    inbox.apply_waiting(timezone.now())
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="payments.wake_webhooks", queueing_lock="payments.wake_webhooks")
+def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
+    """Try again the webhooks that came before their payment."""
+    inbox.wake_known(timezone.now())
+
+
 @app.periodic(cron="* * * * * */10")
 @app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent")
-def ask_silent(timestamp: int) -> None:  # noqa: ARG001 - procrastinate passes when it was due
+def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
 

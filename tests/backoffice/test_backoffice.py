@@ -315,3 +315,53 @@ def test_a_form_without_the_token_of_the_page_is_refused(company: Company) -> No
     client.force_login(make_user("staff@operator.test", staff_role=StaffRole.SUPPORT))
     assert client.post(at(company, "suspend"), {"reason": "x"}).status_code == 403
     assert suspension.open_suspensions(company.account.id) == []
+
+
+def test_staff_invite_one_more_admin_of_an_account(company: Company, staff: Client) -> None:
+    url = at(company, "admin_new")
+    form = {"admin_name": "Omar", "admin_email": "Omar@Falcon.test", "language": "ar"}
+    assert "Invite an Admin" in staff.get(at(company, "account")).content.decode()
+    assert staff.get(url).status_code == 200
+    assert staff.post(url, form | {"role": "agent"}).headers["Location"] == at(company, "account")
+
+    user = User.objects.get(email="omar@falcon.test")
+    assert (user.account_id, user.staff_role) == (company.account.id, "")
+    assert Membership.objects.get(account_id=company.account.id, user_id=user.id).role == "admin"
+    assert ProcrastinateJob.objects.get().args == {"user_id": str(user.id)}
+    assert AuditEntry.objects.get(account_id=company.account.id).after["role"] == "admin"
+    assert "On its way." in staff.get(at(company, "account")).content.decode()
+
+    for taken, said in (
+        ("omar@falcon.test", "is a user of this account already"),
+        (make_company("Hawk").admin.email, "Somebody already signs in with"),
+    ):
+        answer = staff.post(url, form | {"admin_email": taken})
+        assert answer.status_code == 409
+        assert said in str(answer.context["form"].errors["admin_email"])
+    assert staff.post(url, form | {"admin_email": "omar"}).status_code == 422
+    assert Membership.objects.filter(account_id=company.account.id).count() == 2
+    assert ProcrastinateJob.objects.count() == 1
+
+
+def test_staff_rename_an_account_and_nothing_else(company: Company, support: Client) -> None:
+    url = at(company, "rename")
+    form = {"name": "Falcon & Sons", "seen": "Falcon Trading", "currency": "SAR"}
+    assert support.get(url).status_code == 200
+    assert support.post(url, form).headers["Location"] == at(company, "account")
+    found = Account.objects.get(id=company.account.id)
+    assert (found.name, found.currency) == ("Falcon & Sons", "USD")
+    assert support.post(url, form | {"name": "Hawk"}).status_code == 409
+    assert support.post(url, form | {"name": " "}).status_code == 422
+    entry = AuditEntry.objects.get(account_id=company.account.id)
+    assert (entry.action, entry.after) == ("account_renamed", {"name": "Falcon & Sons"})
+
+
+def test_staff_end_the_sessions_of_a_user(company: Company, support: Client) -> None:
+    theirs = signed_in(company.admin)
+    assert theirs.get(reverse("portal:home")).status_code == 200
+    url = at(company, "end_sessions", user_id=company.admin.id)
+    assert support.post(url).headers["Location"] == at(company, "account")
+    assert theirs.get(reverse("portal:home")).status_code == 302
+    assert AuditEntry.objects.get(account_id=company.account.id).action == "sessions_ended"
+    stranger = make_company("Hawk").admin
+    assert support.post(at(company, "end_sessions", user_id=stranger.id)).status_code == 404

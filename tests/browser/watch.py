@@ -81,6 +81,16 @@ class Watch:
         self._shoot(page, name, self.look.other_size, self.look.scheme)
         page.set_viewport_size(_viewport(self.look.size))
 
+    def glance(self, page: Page, name: str) -> None:
+        """Look at the page once, in light and dark: what axe finds, whether it fits, and a picture of it."""
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.evaluate(_SETTLED)
+            self._axe(page, f"{name}, {scheme}")
+        self._shoot(page, name, self.look.size, SCHEMES[-1])
+        page.emulate_media(color_scheme=self.look.scheme)
+        self._fits(page, name)
+
     def _axe(self, page: Page, name: str) -> None:
         found = Axe().run(page, options=AXE)
         if found.violations_count:

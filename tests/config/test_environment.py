@@ -48,6 +48,14 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         ({}, "GATEWAY: the sandbox bank moves no real money"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
         ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),
+        (
+            {"SANDBOX_WEBHOOK_SECRET": "  ", "RASEED_ENV": "demo"},
+            "SANDBOX_WEBHOOK_SECRET: is missing or empty",
+        ),
+        (
+            {"SANDBOX_WEBHOOK_SECRET_BEFORE": " ", "RASEED_ENV": "demo"},
+            "SANDBOX_WEBHOOK_SECRET_BEFORE: is missing",
+        ),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL: must be a URL"),
         ({"GATEWAY_TIMEOUT_S": "0"}, "GATEWAY_TIMEOUT_S"),
     ],

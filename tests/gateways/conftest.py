@@ -31,7 +31,7 @@ def bank(shared_bank: RunningBank) -> RunningBank:
 @pytest.fixture
 def gateway(bank: RunningBank) -> Iterator[SandboxGateway]:
     adapter = SandboxGateway(
-        url=bank.url, secret_key=bank.secret, webhook_secret=bank.webhook_secret, timeout_s=0.5
+        url=bank.url, secret_key=bank.secret, webhook_secrets=[bank.webhook_secret], timeout_s=0.5
     )
     yield adapter
     adapter.close()

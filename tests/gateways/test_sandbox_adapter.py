@@ -213,7 +213,7 @@ def test_requests_that_the_bank_refuses_charge_nothing(gateway: SandboxGateway, 
 
 
 def test_wrong_key_is_refused_for_a_charge_and_says_nothing_of_an_old_one(bank: RunningBank) -> None:
-    stranger = SandboxGateway(url=bank.url, secret_key="wrong", webhook_secret="w", timeout_s=2)
+    stranger = SandboxGateway(url=bank.url, secret_key="wrong", webhook_secrets=["w"], timeout_s=2)
     assert isinstance(stranger.charge(order()), Refused)
     assert isinstance(stranger.find_by_reference(uuid4()), Unknown)
     assert isinstance(stranger.fetch("pay_1"), Unknown)
@@ -264,7 +264,7 @@ def test_the_list_is_walked(gateway: SandboxGateway, bank: RunningBank) -> None:
 
 def test_a_bank_that_is_down(tmp_path_factory: pytest.TempPathFactory) -> None:
     with RunningBank(tmp_path_factory.mktemp("down")) as gone:
-        gateway = SandboxGateway(url=gone.url, secret_key=gone.secret, webhook_secret="w", timeout_s=1)
+        gateway = SandboxGateway(url=gone.url, secret_key=gone.secret, webhook_secrets=["w"], timeout_s=1)
         assert isinstance(gateway.charge(order()), ActionRequired)
         gone.kill()
         assert isinstance(gateway.charge(order()), Unknown)

@@ -62,7 +62,7 @@ class OddBank:
         self.gateway = SandboxGateway(
             url=f"http://127.0.0.1:{self.server.server_address[1]}",
             secret_key="k",
-            webhook_secret="w",
+            webhook_secrets=["w"],
             timeout_s=2,
         )
 

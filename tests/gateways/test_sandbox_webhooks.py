@@ -23,7 +23,7 @@ RAW = json.dumps(EVENT).encode()
 
 
 def adapter(secret: str = "whsec") -> SandboxGateway:
-    return SandboxGateway(url="http://127.0.0.1:1", secret_key="k", webhook_secret=secret, timeout_s=1)
+    return SandboxGateway(url="http://127.0.0.1:1", secret_key="k", webhook_secrets=[secret], timeout_s=1)
 
 
 def signed(raw: bytes = RAW, at: datetime = NOW, secret: str = "whsec") -> dict[str, str]:
@@ -113,4 +113,4 @@ def test_signed_nonsense_is_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(("key", "secret"), [("", "w"), ("k", "")])
 def test_empty_secrets_are_refused_at_construction(key: str, secret: str) -> None:
     with pytest.raises(ValueError, match="is empty"):
-        SandboxGateway(url="http://127.0.0.1:1", secret_key=key, webhook_secret=secret, timeout_s=1)
+        SandboxGateway(url="http://127.0.0.1:1", secret_key=key, webhook_secrets=[secret], timeout_s=1)

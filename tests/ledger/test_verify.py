@@ -1,7 +1,8 @@
 """Each rule of the books: clean before, broken by the owner under the product's feet, and named."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -110,11 +111,17 @@ def test_every_rule_of_the_books_has_a_break() -> None:
     assert broken == {found.rule for found in rules_of_the_books()}
 
 
-def connect_as(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the application connect as another role, as a careless DATABASE_URL would."""
+@contextmanager
+def connected_as(url: str) -> Iterator[None]:
+    """Let the application connect as another role meanwhile, as a careless DATABASE_URL would."""
+    before = dict(connection.settings_dict)
     connection.close()
-    for name, value in database_settings(url).items():
-        monkeypatch.setitem(connection.settings_dict, name, value)
+    connection.settings_dict.update(database_settings(url))
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
 
 
 def superuser_url(real_db: Any) -> str:
@@ -122,27 +129,21 @@ def superuser_url(real_db: Any) -> str:
     return cluster.url(SUPERUSER, real_db.name)
 
 
-def test_an_application_that_owns_the_tables_is_named(
-    account: UUID, real_db: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connect_as(real_db.owner_url, monkeypatch)
-    named = {(found.ids.get("table"), found.detail) for found in books_broken() if found.rule == "I23"}
-    connection.close()
+def test_an_application_that_owns_the_tables_is_named(account: UUID, real_db: Any) -> None:
+    with connected_as(real_db.owner_url):
+        named = {(found.ids.get("table"), found.detail) for found in books_broken() if found.rule == "I23"}
     assert ("ledger_entry", "the application's role owns it, or is a member of its owner") in named
     assert ("ledger_entry", "the application's role may DELETE") in named
 
 
-def test_a_superuser_is_named_as_application_and_as_the_functions_owner(
-    account: UUID, real_db: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_superuser_is_named_as_application_and_as_the_functions_owner(account: UUID, real_db: Any) -> None:
     with psycopg.connect(superuser_url(real_db), autocommit=True) as superuser:
         superuser.execute("ALTER FUNCTION ledger_set_floor OWNER TO postgres")
     assert [(found.rule, found.ids, found.detail) for found in books_broken()] == [
         ("I23", {"function": "ledger_set_floor"}, "runs as the powerful role postgres")
     ]
-    connect_as(superuser_url(real_db), monkeypatch)
-    named = {(found.ids.get("role"), found.detail) for found in books_broken() if found.rule == "I23"}
-    connection.close()
+    with connected_as(superuser_url(real_db)):
+        named = {(found.ids.get("role"), found.detail) for found in books_broken() if found.rule == "I23"}
     assert any(role == "postgres" and "runs as a superuser" in detail for role, detail in named)
 
 

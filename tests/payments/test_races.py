@@ -206,11 +206,16 @@ class Charged:
         """Bring the news of each payment by all three roads at the same moment."""
         roads: list[Callable[[Payment], object]] = [
             lambda payment: reconcile.follow(payment.account_id, payment.id, Cause.PAGE, LATER),
-            lambda payment: inbox.apply("sandbox", self.event_of(payment), LATER),
+            self.deliver,
             lambda payment: reconcile._settle_charge("sandbox", self.lines[payment.id], LATER),
         ]
         faults = together(*[lambda road=road: [road(one) for one in self.payments] for road in roads])  # type: ignore[misc]
         assert [one for one in faults if isinstance(one, Exception)] == []
+
+    def deliver(self, payment: Payment) -> None:
+        """Make the payment's webhook due and take the turn."""
+        InboxEvent.objects.filter(event_id=self.event_of(payment)).update(next_try_at=LATER)
+        inbox.apply_waiting(LATER)
 
     def credits(self) -> list[int]:
         """How many times each payment was credited."""

@@ -21,7 +21,8 @@ from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from raseed.accounts.models import Account, Membership, User
+from raseed.accounts import models
+from raseed.accounts.models import Account, Membership, StaffRole, User
 from raseed.accounts.origin import client_ip
 from raseed.audit.log import Who
 
@@ -47,11 +48,19 @@ class Action(StrEnum):
     PAY = "pay"
     SEE_PAYMENTS = "see_payments"
     DOWNLOAD_VOUCHER = "download_voucher"
+    SEE_USERS = "see_users"
+    MANAGE_USERS = "manage_users"
+    CHANGE_SETTINGS = "change_settings"
+    CHANGE_OWN_PROFILE = "change_own_profile"
     SEE_BACKOFFICE = "see_backoffice"
     SEE_ACCOUNTS = "see_accounts"
     CREATE_ACCOUNT = "create_account"
     INVITE_ADMIN = "invite_admin"
+    END_SESSIONS = "end_sessions"
+    RENAME_ACCOUNT = "rename_account"
     SUSPEND = "suspend"
+    SEE_WEBHOOKS = "see_webhooks"
+    TRY_WEBHOOK_AGAIN = "try_webhook_again"
 
 
 class Public(StrEnum):
@@ -73,15 +82,24 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.PAY: _ADMINS,
     Action.SEE_PAYMENTS: _ADMINS,
     Action.DOWNLOAD_VOUCHER: _ADMINS,
+    Action.SEE_USERS: _ADMINS,
+    Action.MANAGE_USERS: _ADMINS,
+    Action.CHANGE_SETTINGS: _ADMINS,
+    Action.CHANGE_OWN_PROFILE: _ACCOUNT | _STAFF,
     Action.SEE_BACKOFFICE: _STAFF,
     Action.SEE_ACCOUNTS: _STAFF,
     Action.CREATE_ACCOUNT: _STAFF,
     Action.INVITE_ADMIN: _STAFF,
+    Action.END_SESSIONS: _STAFF,
+    Action.RENAME_ACCOUNT: _STAFF,
     Action.SUSPEND: _STAFF,
+    Action.SEE_WEBHOOKS: _STAFF,
+    Action.TRY_WEBHOOK_AGAIN: _STAFF,
 }
 
 ROUTES: Final[dict[str, Access]] = {
     "api:webhook": Public.EVERYBODY,  # the gateway's signature is its right
+    "api:csp_report": Public.EVERYBODY,  # browsers send no token with a report
     "api:healthz": Public.EVERYBODY,
     "api:readyz": Public.EVERYBODY,
     "portal:login": Public.EVERYBODY,
@@ -107,13 +125,29 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:payment": Action.SEE_PAYMENTS,
     "portal:payment_return": Action.SEE_PAYMENTS,
     "portal:voucher": Action.DOWNLOAD_VOUCHER,
+    "portal:users": Action.SEE_USERS,
+    "portal:user": Action.SEE_USERS,
+    "portal:user_new": Action.MANAGE_USERS,
+    "portal:user_invite": Action.MANAGE_USERS,
+    "portal:user_role": Action.MANAGE_USERS,
+    "portal:user_disable": Action.MANAGE_USERS,
+    "portal:user_enable": Action.MANAGE_USERS,
+    "portal:general": Action.CHANGE_SETTINGS,
+    "portal:profile": Action.CHANGE_OWN_PROFILE,
+    "portal:profile_password": Action.CHANGE_OWN_PROFILE,
+    "portal:profile_sessions": Action.CHANGE_OWN_PROFILE,
     "backoffice:home": Action.SEE_BACKOFFICE,
     "backoffice:accounts": Action.SEE_ACCOUNTS,
     "backoffice:account": Action.SEE_ACCOUNTS,
     "backoffice:account_new": Action.CREATE_ACCOUNT,
+    "backoffice:rename": Action.RENAME_ACCOUNT,
+    "backoffice:admin_new": Action.INVITE_ADMIN,
     "backoffice:invite": Action.INVITE_ADMIN,
+    "backoffice:end_sessions": Action.END_SESSIONS,
     "backoffice:suspend": Action.SUSPEND,
     "backoffice:lift": Action.SUSPEND,
+    "backoffice:webhooks": Action.SEE_WEBHOOKS,
+    "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
 }
 
 
@@ -130,6 +164,12 @@ class Actor:
     role: Role
     account: Account | None
     ip: str | None = None
+
+    @property
+    def role_name(self) -> str:
+        """The role in the reader's language."""
+        known = StaffRole if self.user.staff_role else models.Role
+        return str(known(self.role.value).label)
 
     @property
     def who(self) -> Who:

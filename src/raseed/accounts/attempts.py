@@ -2,10 +2,15 @@
 
 A try is counted before it is judged, in one statement, so that parallel tries cannot slip past the limit. Call it
 outside a transaction that may roll back: a count that is undone limits nobody.
+
+Every limit ends by itself after its window, at most an hour: nobody is locked out for good. One more row of the table
+says that a person has signed in from a place lately: what strangers do elsewhere does not keep them out there.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from math import ceil
 from typing import Final
 
 from django.db import connection
@@ -27,9 +32,22 @@ class Limit:
 SIGN_IN: Final = Limit("sign_in", 10, timedelta(minutes=15))
 # Many people share an office's address, so this one only stops lists of addresses.
 SIGN_IN_PLACE: Final = Limit("sign_in_place", 100, timedelta(minutes=15))
+# One person's address from all places together: many machines that share one list. One place alone cannot reach it,
+# and places where the person signed in lately are not counted, so that strangers elsewhere do not lock them out.
+SIGN_IN_ADDRESS: Final = Limit("sign_in_address", 100, timedelta(hours=1))
+# Somebody at an open session who tries to guess the password.
+PASSWORD_CHANGE: Final = Limit("password_change", 5, timedelta(minutes=15))
+# Mail to strangers in the operator's name: by account, and again to the same person.
+INVITATIONS: Final = Limit("invitations", 50, timedelta(hours=1))
+INVITATION_AGAIN: Final = Limit("invitation_again", 5, timedelta(hours=1))
 RESET: Final = Limit("reset", 3, timedelta(hours=1))
 RESET_PLACE: Final = Limit("reset_place", 30, timedelta(hours=1))
+# One broken page reports a few lines to each reader; more than this tells nobody anything new.
+CSP_REPORT_PLACE: Final = Limit("csp_report_place", 20, timedelta(minutes=15))
+CSP_REPORT: Final = Limit("csp_report", 300, timedelta(minutes=15))
 WINDOW_MAX: Final = timedelta(hours=1)
+FAMILIAR: Final = "familiar"
+FAMILIAR_FOR: Final = timedelta(days=30)
 
 
 def take(limit: Limit, subject: str, now: datetime) -> timedelta | None:
@@ -46,7 +64,7 @@ def take(limit: Limit, subject: str, now: datetime) -> timedelta | None:
             """,
             {
                 "purpose": limit.purpose,
-                "subject": _hidden(limit, subject),
+                "subject": _hidden(limit.purpose, subject),
                 "now": now,
                 "over": now - limit.window,
             },
@@ -60,14 +78,41 @@ def take(limit: Limit, subject: str, now: datetime) -> timedelta | None:
 
 def forget(limit: Limit, subject: str) -> None:
     """Begin anew for `subject`: the right password came."""
-    AttemptCount.objects.filter(purpose=limit.purpose, subject=_hidden(limit, subject)).delete()
+    AttemptCount.objects.filter(purpose=limit.purpose, subject=_hidden(limit.purpose, subject)).delete()
+
+
+def place_of(ip: str | None) -> str:
+    """What counts as one place: an IPv4 address, or the /64 of IPv6, which is what one household is given."""
+    if not ip or ip_address(ip).version == 4:
+        return ip or ""
+    return str(ip_network((ip, 64), strict=False))
+
+
+def remember_place(subject: str, now: datetime) -> None:
+    """Keep for 30 days that this person has proved who they are from this place."""
+    AttemptCount.objects.update_or_create(
+        purpose=FAMILIAR, subject=_hidden(FAMILIAR, subject), defaults={"began_at": now, "tries": 0}
+    )
+
+
+def is_familiar(subject: str, now: datetime) -> bool:
+    """Whether this person has proved who they are from this place within 30 days."""
+    return AttemptCount.objects.filter(
+        purpose=FAMILIAR, subject=_hidden(FAMILIAR, subject), began_at__gt=now - FAMILIAR_FOR
+    ).exists()
+
+
+def minutes(wait: timedelta) -> int:
+    """A wait in whole minutes, as people are told of it: rounded up, at least one."""
+    return max(1, ceil(wait.total_seconds() / 60))
 
 
 def forget_old(now: datetime) -> int:
-    """Remove the counts whose window is over; how many. For a daily job."""
-    removed, _ = AttemptCount.objects.filter(began_at__lte=now - WINDOW_MAX).delete()
-    return removed
+    """Remove the counts whose window is over, and places not seen for 30 days; how many. For a daily job."""
+    counts = AttemptCount.objects.exclude(purpose=FAMILIAR).filter(began_at__lte=now - WINDOW_MAX)
+    places = AttemptCount.objects.filter(purpose=FAMILIAR, began_at__lte=now - FAMILIAR_FOR)
+    return sum(rows.delete()[0] for rows in (counts, places))
 
 
-def _hidden(limit: Limit, subject: str) -> str:
-    return salted_hmac(f"raseed.attempts.{limit.purpose}", subject, algorithm="sha256").hexdigest()
+def _hidden(purpose: str, subject: str) -> str:
+    return salted_hmac(f"raseed.attempts.{purpose}", subject, algorithm="sha256").hexdigest()

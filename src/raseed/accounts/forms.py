@@ -35,7 +35,8 @@ def _email(label: object) -> forms.EmailField:
     )
 
 
-def _password(label: object, autocomplete: str, help_text: object = "") -> forms.CharField:
+def password_field(label: object, autocomplete: str, help_text: object = "") -> forms.CharField:
+    """A field for a password: spaces count, and what was typed is not drawn again."""
     return forms.CharField(
         label=label,  # type: ignore[arg-type]
         help_text=help_text,  # type: ignore[arg-type]
@@ -52,7 +53,7 @@ class SignInForm(forms.Form):
     """Address and password, and where to go after it."""
 
     username = _email(_("E-mail address"))
-    password = _password(_("Password"), "current-password")
+    password = password_field(_("Password"), "current-password")
     next = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
@@ -69,8 +70,8 @@ def _rules() -> str:
 class PasswordForm(forms.Form):
     """A new password, twice, for `user`: the rules look at the person's name and address too."""
 
-    new_password1 = _password(_("New password"), "new-password", lazy(_rules, str)())
-    new_password2 = _password(_("New password, once more"), "new-password")
+    new_password1 = password_field(_("New password"), "new-password", lazy(_rules, str)())
+    new_password2 = password_field(_("New password, once more"), "new-password")
 
     def __init__(self, user: User, data: object = None) -> None:
         super().__init__(data)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """What happens around every page: sessions end in time, pages come in the reader's language, nothing is kept.
 
-Order (settings): after Django's authentication. Nothing here decides who may do what; that is `access`.
+Order (settings): PrivatePages around everything that answers, the rest after Django's authentication. Nothing here decides who may do what; that is `access`.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,8 @@ from django.utils import timezone, translation
 from raseed.accounts.models import User
 
 Answer = Callable[[HttpRequest], HttpResponse]
+
+_NOT_NEEDED: Final = "camera=(), display-capture=(), geolocation=(), microphone=(), midi=(), usb=()"
 
 SIGNED_IN_KEY: Final = "signed_in_at"
 SEEN_KEY: Final = "seen_at"
@@ -86,7 +88,7 @@ class ReaderLanguage:
 
 
 class PrivatePages:
-    """Keeps pages out of every cache, and from other sites. Static files are served before this and are not private."""
+    """Keeps every answer out of every cache, and from other sites. Static files are served before this and are not private."""
 
     def __init__(self, get_response: Answer) -> None:
         self._get_response = get_response
@@ -95,5 +97,5 @@ class PrivatePages:
         response = self._get_response(request)
         response.headers["Cache-Control"] = "no-store"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        response.headers["Permissions-Policy"] = _NOT_NEEDED
         return response

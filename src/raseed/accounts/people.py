@@ -6,8 +6,7 @@ work, and asking for a reset always ends the same way. No password and no link i
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from psycopg.errors import UniqueViolation
 
 from raseed.accounts import attempts, links
 from raseed.accounts.models import Language, Membership, Role, StaffRole, User
+from raseed.accounts.notices import Notice, tell
 from raseed.audit import log
 from raseed.audit.log import Who
 from raseed.db.queue import defer
@@ -52,6 +52,15 @@ class TooManyTries(RaseedError):
     code = "too_many_tries"
     status = 429
     message = _("Too many tries. Wait %(minutes)s min and try again, or reset your password.")
+
+
+class WrongPassword(RaseedError):
+    """The present password is not the one that was typed."""
+
+    code = "password_wrong"
+    status = 422
+    field = "current_password"
+    message = _("This is not your present password. Type it again, or reset it from the sign-in page.")
 
 
 class EmailTaken(RaseedError):
@@ -93,19 +102,13 @@ def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
 
     Starting the session is the caller's. Call it outside a transaction: the count of tries must stay.
     """
-    place = ip or ""
-    subject = f"{email.strip().lower()} {place}"
-    waits = [attempts.take(attempts.SIGN_IN, subject, now), attempts.take(attempts.SIGN_IN_PLACE, place, now)]
-    wait = max((wait for wait in waits if wait), default=None)
-    if wait:
-        _log.warning("sign_in_limited ip=%s", place)
-        raise TooManyTries(minutes=_minutes(wait))
+    _limit_sign_in(email.strip().lower(), ip, now)
     # Django hashes a password for nobody when the address is unknown, so that both answers take as long.
     user = authenticate(None, username=email, password=password)
     if not isinstance(user, User):
-        _log.warning("sign_in_refused ip=%s", place)
+        _log.warning("sign_in_refused ip=%s", ip)
         raise SignInRefused
-    attempts.forget(attempts.SIGN_IN, subject)
+    _proved(user, ip, now)
     with atomic():
         log.record(
             Who(user.id, SELF_ROLE, ip),
@@ -123,7 +126,7 @@ def ask_for_reset(email: str, ip: str | None, now: datetime) -> None:
     address = email.strip().lower()
     waits = [
         attempts.take(attempts.RESET, address, now),
-        attempts.take(attempts.RESET_PLACE, ip or "", now),
+        attempts.take(attempts.RESET_PLACE, attempts.place_of(ip), now),
     ]
     if any(waits):
         _log.warning("reset_limited ip=%s", ip)
@@ -141,13 +144,51 @@ def link_holder(key: str, token: str, now: datetime) -> tuple[User, links.Purpos
 def use_link(key: str, token: str, password: str, ip: str | None, now: datetime) -> User:
     """Set the password by a one-time link, once, whoever else presses at the same moment.
 
+    Whoever had a password is told by mail that it changed; a place that had too many tries may sign in again at once.
     Raises LinkOver, or Django's ValidationError if the password is too weak; then nothing has changed.
     """
     with atomic():
-        user, _purpose = _fitting(User.objects.select_for_update(), key, token, now)
+        user, purpose = _fitting(User.objects.select_for_update(), key, token, now)
         validate_password(password, user)
         set_password(user, password, Who(user.id, SELF_ROLE, ip), now)
+        if purpose is links.Purpose.RESET:
+            tell(user, Notice.PASSWORD_CHANGED, now, {"ip": ip or ""})
+    _proved(user, ip, now)
     return user
+
+
+def change_password(user_id: UUID, current: str, password: str, ip: str | None, now: datetime) -> User:
+    """Set a new password for somebody who knows the present one; all their sessions end, and they are told by mail.
+
+    Keeping the session of the request is the caller's. Call it outside a transaction: the count of tries must stay.
+    Raises TooManyTries without looking, WrongPassword, or Django's ValidationError; then nothing has changed.
+    """
+    wait = attempts.take(attempts.PASSWORD_CHANGE, str(user_id), now)
+    if wait:
+        raise TooManyTries(minutes=attempts.minutes(wait))
+    known = User.objects.get(id=user_id)
+    # Looked at before the row is locked: hashing is slow on purpose, and nobody should wait behind a guess.
+    if not known.check_password(current):
+        _log.warning("password_change_refused user=%s ip=%s", user_id, ip)
+        raise WrongPassword
+    validate_password(password, known)
+    with atomic():
+        user = User.objects.select_for_update().get(id=user_id)
+        if user.password != known.password:
+            # Changed since: what was typed fits the old one.
+            raise WrongPassword
+        set_password(user, password, Who(user.id, SELF_ROLE, ip), now)
+        tell(user, Notice.PASSWORD_CHANGED, now, {"ip": ip or ""})
+    attempts.forget(attempts.PASSWORD_CHANGE, str(user_id))
+    return user
+
+
+def end_sessions(user: User, by: Who, now: datetime) -> None:
+    """End all sessions of the user, at their next request. Call it in a transaction."""
+    User.objects.filter(id=user.id).update(sessions_valid_from=now)
+    log.record(
+        by, "sessions_ended", account_id=user.account_id, object_kind="user", object_id=user.id, at=now
+    )
 
 
 def set_password(user: User, password: str, by: Who, now: datetime) -> None:
@@ -174,9 +215,14 @@ def add_staff(person: NewPerson, role: StaffRole, by: Who, now: datetime) -> Use
 
 
 def invite(user: User, by: Who, now: datetime) -> None:
-    """Have the link to choose a first password mailed; the job makes it. Call it in a transaction."""
-    defer(INVITATION_JOB, user_id=user.id)
+    """Mail the invitation and write it down: for one that is asked for by itself. Call it in a transaction."""
+    mail_invitation(user)
     log.record(by, "invited", account_id=user.account_id, object_kind="user", object_id=user.id, at=now)
+
+
+def mail_invitation(user: User) -> None:
+    """Have the link to choose a first password mailed; the job makes it. Call it in the transaction that adds `user`."""
+    defer(INVITATION_JOB, user_id=user.id)
 
 
 def read_email(text: str) -> str:
@@ -234,5 +280,27 @@ def _record_added(user: User, role: Role | StaffRole, by: Who, now: datetime) ->
     )
 
 
-def _minutes(wait: timedelta) -> int:
-    return max(1, ceil(wait.total_seconds() / 60))
+def _limit_sign_in(address: str, ip: str | None, now: datetime) -> None:
+    """Count a try to sign in. Raises TooManyTries."""
+    subject = _at(address, ip)
+    waits = [
+        attempts.take(attempts.SIGN_IN, subject, now),
+        attempts.take(attempts.SIGN_IN_PLACE, attempts.place_of(ip), now),
+    ]
+    # What is refused here already does not use up what all places have together.
+    if not any(waits) and not attempts.is_familiar(subject, now):
+        waits.append(attempts.take(attempts.SIGN_IN_ADDRESS, address, now))
+    wait = max((wait for wait in waits if wait), default=None)
+    if wait:
+        _log.warning("sign_in_limited ip=%s", ip)
+        raise TooManyTries(minutes=attempts.minutes(wait))
+
+
+def _proved(user: User, ip: str | None, now: datetime) -> None:
+    """The person has shown who they are from this place: the count there begins anew, and the place is known."""
+    attempts.forget(attempts.SIGN_IN, _at(user.email, ip))
+    attempts.remember_place(_at(user.email, ip), now)
+
+
+def _at(address: str, ip: str | None) -> str:
+    return f"{address} {attempts.place_of(ip)}"

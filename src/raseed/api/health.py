@@ -2,17 +2,20 @@
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from raseed.accounts.access import public
 
 
 @public
+@require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
     """200 while the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
 @public
+@require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 if the database answers and has this version's tables; 503 otherwise."""
     try:

@@ -1,8 +1,17 @@
-"""Where gateways deliver their webhooks: verify, keep, answer. Nothing is applied here."""
+"""Where gateways deliver their webhooks: verify, keep, answer. Nothing is applied here.
+
+However many come, they take a few places of a process and leave the rest to people: who finds none free is told to come
+again, before anything else is done. A gateway delivers again what was not answered with 200.
+"""
 
 import logging
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -14,21 +23,48 @@ from raseed.payments import inbox
 
 logger = logging.getLogger(__name__)
 
-BODY_BYTES_MAX = 64 * 1024
+BODY_BYTES_MAX: Final = 64 * 1024
+ADDRESSES: Final = "/webhooks/"
+RETRY_AFTER_S: Final = 1
+
+
+class Gate:
+    """Lets in at most WEBHOOKS_AT_ONCE webhooks at a time in this process, without waiting; the next one gets a 503."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+        self._places = threading.BoundedSemaphore(settings.WEBHOOKS_AT_ONCE)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(ADDRESSES):
+            return self._get_response(request)
+        if not self._places.acquire(blocking=False):
+            return _come_again()
+        try:
+            return self._get_response(request)
+        finally:
+            self._places.release()
 
 
 @public
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, gateway_name: str) -> HttpResponse:
-    """200: kept (or kept before). 400: forged, stale or unreadable; nothing was kept. 404: no such gateway."""
+    """200: kept (or kept before). 400: forged, out of time or unreadable. 404: no such gateway. 503: come again."""
     if gateway_name != settings.GATEWAY:
-        return HttpResponse(status=404)
-    if int(request.headers.get("Content-Length") or 0) > BODY_BYTES_MAX:
-        return HttpResponse(status=413)
+        return HttpResponse(status=HTTPStatus.NOT_FOUND)
+    length = request.headers.get("Content-Length") or "0"
+    if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
+        return HttpResponse(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     try:
         inbox.receive(gateway_name, request.body, request.headers, timezone.now())
-    except ForgedWebhook as error:
-        logger.warning("webhook of %s refused: %s", gateway_name, error)
-        return HttpResponse(status=400)
-    return HttpResponse(status=200)
+    except ForgedWebhook:
+        return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+    except (OperationalError, InterfaceError) as error:
+        logger.error("a webhook of %s was not kept, the database does not take it: %s", gateway_name, error)  # noqa: TRY400 - one line, not a page
+        return _come_again()
+    return HttpResponse(status=HTTPStatus.OK)
+
+
+def _come_again() -> HttpResponse:
+    return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -152,6 +152,48 @@ class AccountForm(forms.Form):
         return NewPerson(typed["admin_name"], typed["admin_email"], Language(typed["language"]))
 
 
+class AdminForm(forms.Form):
+    """One more Admin of an account."""
+
+    admin_name = forms.CharField(
+        label=_("The Admin's name"),
+        max_length=200,
+        widget=forms.TextInput(_TEXT),
+        error_messages={"required": _("Enter the person's name as colleagues know it.")},
+    )
+    admin_email = forms.EmailField(
+        label=_("The Admin's e-mail address"),
+        max_length=EMAIL_LENGTH_MAX,
+        widget=forms.EmailInput({**_TEXT, "dir": "ltr"}),
+        help_text=_("An invitation is mailed to it; its link works once, for 72 hours."),
+        error_messages={"required": _EMAIL_HINT, "invalid": _EMAIL_HINT},
+    )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=Language.choices,
+        widget=forms.Select(_SELECT),
+        help_text=_("Of the invitation, and of the person's pages to begin with."),
+    )
+
+    def admin(self) -> NewPerson:
+        """What was typed, as a person."""
+        typed = self.cleaned_data
+        return NewPerson(typed["admin_name"], typed["admin_email"], Language(typed["language"]))
+
+
+class RenameForm(forms.Form):
+    """Another name for an account. `seen` is the one that the page showed."""
+
+    name = forms.CharField(
+        label=_("Account name"),
+        max_length=200,
+        widget=forms.TextInput(_TEXT),
+        help_text=_("Its users see it. Receipts and invoices are made out to the billing name."),
+        error_messages={"required": _("Enter the company's name as its users know it.")},
+    )
+    seen = forms.CharField(max_length=200, strip=False, widget=forms.HiddenInput)
+
+
 class ReasonForm(forms.Form):
     """Why staff suspend an account or lift a suspension: it stands in the audit log."""
 

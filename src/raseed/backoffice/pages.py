@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.functional import Promise
 
-from raseed.accounts.models import Account, BillingDetails, Membership, Mode, Role, User
+from raseed.accounts.members import MemberState, members
+from raseed.accounts.models import Account, BillingDetails, Mode, User
 from raseed.balance.models import Reason, Suspension
 from raseed.balance.suspension import open_suspensions
 from raseed.db.guard import across_accounts
@@ -19,6 +20,7 @@ from raseed.ledger import read
 from raseed.ledger.chart import Kind
 from raseed.ledger.models import LedgerAccount
 from raseed.money import Money
+from raseed.notifications.invitations import Invitation, invitations_of
 from raseed.payments.models import Payment
 
 Text = str | Promise
@@ -26,6 +28,7 @@ Text = str | Promise
 ROWS_PER_PAGE = 50
 QUERY_LENGTH_MAX = 100
 PAYMENTS_SHOWN = 20
+PEOPLE_SHOWN = 200
 # What staff may lift; a suspension for the balance is lifted by money alone.
 LIFTED_BY_STAFF = frozenset({Reason.STAFF, Reason.DISPUTE})
 
@@ -52,14 +55,14 @@ class AccountsPage:
 
 @dataclass(frozen=True, slots=True)
 class PersonLine:
-    """A user of an account. `waiting`: invited, and no password chosen yet."""
+    """A user of an account. `invitation`: what became of it, while no password is chosen."""
 
     id: UUID
     name: str
     email: str
     role: Text
-    is_active: bool
-    waiting: bool
+    state: str
+    invitation: Invitation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ def accounts(query: str, after: UUID | None) -> AccountsPage:
     return AccountsPage(rows, shown[-1].id if len(page) > len(shown) else None)
 
 
-def account(account_id: UUID) -> AccountPage | None:
+def account(account_id: UUID, now: datetime) -> AccountPage | None:
     """The page of one account; None if there is none."""
     found = Account.objects.filter(id=account_id).first()
     if found is None:
@@ -140,7 +143,7 @@ def account(account_id: UUID) -> AccountPage | None:
         mode=Mode(found.mode).label,
         details=BillingDetails.objects.get(account_id=account_id),
         available=Money(books.available_micros, found.currency),
-        people=_people(account_id),
+        people=_people(account_id, now),
         suspensions=_suspensions(account_id),
         payments=_payments(account_id),
     )
@@ -158,18 +161,20 @@ def _row(found: Account, books: LedgerAccount | None, suspended: bool) -> Accoun
     )
 
 
-def _people(account_id: UUID) -> tuple[PersonLine, ...]:
-    roles = {row.user_id: row for row in Membership.objects.filter(account_id=account_id)}
+def _people(account_id: UUID, now: datetime) -> tuple[PersonLine, ...]:
+    found = members(account_id, None, PEOPLE_SHOWN)
+    waiting = [one.user.id for one in found if one.state is MemberState.INVITED]
+    invitations = invitations_of(waiting, now)
     return tuple(
         PersonLine(
-            id=user.id,
-            name=user.name,
-            email=user.email,
-            role=Role(roles[user.id].role).label,
-            is_active=user.is_active and roles[user.id].is_active,
-            waiting=not user.has_usable_password(),
+            id=one.user.id,
+            name=one.user.name,
+            email=one.user.email,
+            role=one.role.label,
+            state=one.state.value,
+            invitation=invitations.get(one.user.id),
         )
-        for user in User.objects.filter(id__in=list(roles)).order_by("name", "id")
+        for one in found
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import views
+from raseed.backoffice import views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -12,5 +12,14 @@ urlpatterns = [
     path("accounts/<uuid:account_id>", views.account, name="account"),
     path("accounts/<uuid:account_id>/suspend", views.suspend, name="suspend"),
     path("accounts/<uuid:account_id>/lift/<slug:reason>", views.lift, name="lift"),
+    path("accounts/<uuid:account_id>/rename", views.rename, name="rename"),
+    path("accounts/<uuid:account_id>/people/new", views.admin_new, name="admin_new"),
+    path(
+        "accounts/<uuid:account_id>/people/<uuid:user_id>/sessions/end",
+        views.end_sessions,
+        name="end_sessions",
+    ),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
+    path("webhooks", webhooks.page, name="webhooks"),
+    path("webhooks/try-again", webhooks.try_again, name="webhook_try_again"),
 ]

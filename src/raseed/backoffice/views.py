@@ -1,4 +1,4 @@
-"""The staff's pages: find an account, make one, look at it, suspend it and lift. Each act is in the audit log.
+"""The staff's pages: find an account, make one, look at it, suspend it and lift, help its people in. Each act is in the audit log.
 
 Every view asks the table of rights; amounts are shown, never computed or moved here.
 """
@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from raseed.accounts import onboarding, people
+from raseed.accounts import general, members, onboarding
 from raseed.accounts.access import Action, ActorRequest, requires
-from raseed.accounts.models import Account, Membership, User
+from raseed.accounts.models import Account, Role
 from raseed.audit import log
 from raseed.backoffice import pages
-from raseed.backoffice.forms import AccountForm, ReasonForm
+from raseed.backoffice.forms import AccountForm, AdminForm, ReasonForm, RenameForm
 from raseed.balance import suspension
 from raseed.balance.models import Reason
 from raseed.db.transactions import atomic
@@ -129,29 +130,91 @@ def lift(request: ActorRequest, account_id: UUID, reason: str) -> HttpResponse:
     return redirect("backoffice:account", account_id=found.id)
 
 
+@requires(Action.RENAME_ACCOUNT)
+@require_http_methods(["GET", "POST"])
+def rename(request: ActorRequest, account_id: UUID) -> HttpResponse:
+    """Give the account another name; papers are made out to the billing name, which stays."""
+    found = _account_or_404(account_id)
+    bound = request.POST if request.method == "POST" else None
+    form = RenameForm(bound, initial={"name": found.name, "seen": found.name})
+    status = 422
+    if form.is_valid():
+        seen, name = form.cleaned_data["seen"], form.cleaned_data["name"]
+        try:
+            general.rename(found.id, seen, name, request.actor.who, timezone.now())
+        except RaseedError as error:
+            form.add_error(None, str(error.message))
+            status = error.status
+        else:
+            messages.success(request, _("The account is called %(name)s.") % {"name": name})
+            return redirect("backoffice:account", account_id=found.id)
+    words = {"title": _("Rename the account"), "label": _("Save")}
+    return _form_page(request, found, form, words, status)
+
+
+@requires(Action.INVITE_ADMIN)
+@require_http_methods(["GET", "POST"])
+def admin_new(request: ActorRequest, account_id: UUID) -> HttpResponse:
+    """Invite one more Admin: where the account has none left who can sign in, nobody else can."""
+    found = _account_or_404(account_id)
+    form = AdminForm(request.POST if request.method == "POST" else None, initial={"language": found.language})
+    status = 422
+    if form.is_valid():
+        try:
+            user = members.invite(found.id, form.admin(), Role.ADMIN, request.actor.who, timezone.now())
+        except RaseedError as error:
+            field = _FIELDS.get(error.field or "", error.field)
+            form.add_error(field if field in form.fields else None, str(error.message))
+            status = error.status
+        else:
+            messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": user.email})
+            return redirect("backoffice:account", account_id=found.id)
+    words = {"title": _("Invite an Admin"), "label": _("Send the invitation")}
+    return _form_page(request, found, form, words, status)
+
+
 @requires(Action.INVITE_ADMIN)
 @require_POST
 def invite(request: ActorRequest, account_id: UUID, user_id: UUID) -> HttpResponse:
     """Mail the invitation again to somebody who has not chosen a password yet."""
     found = _account_or_404(account_id)
-    member = Membership.objects.filter(account_id=found.id, user_id=user_id, is_active=True).exists()
-    user = User.objects.filter(id=user_id, account_id=found.id, is_active=True).first() if member else None
-    if user is None:
-        raise Http404
-    if user.has_usable_password():
-        messages.info(request, _("This person has chosen a password already. Nothing was sent."))
+    try:
+        user = members.invite_again(found.id, user_id, request.actor.who, timezone.now())
+    except members.UnknownMember as error:
+        raise Http404 from error
+    except RaseedError as refusal:
+        messages.warning(request, str(refusal.message))
     else:
-        with atomic():
-            people.invite(user, request.actor.who, timezone.now())
         messages.success(request, _("An invitation is on its way to %(email)s.") % {"email": user.email})
     return redirect("backoffice:account", account_id=found.id)
+
+
+@requires(Action.END_SESSIONS)
+@require_POST
+def end_sessions(request: ActorRequest, account_id: UUID, user_id: UUID) -> HttpResponse:
+    """Sign a user of the account out everywhere: for a lost device, on their word."""
+    found = _account_or_404(account_id)
+    try:
+        user = members.end_sessions(found.id, user_id, request.actor.who, timezone.now())
+    except members.UnknownMember as error:
+        raise Http404 from error
+    messages.success(request, _("%(name)s is signed out everywhere.") % {"name": user.name})
+    return redirect("backoffice:account", account_id=found.id)
+
+
+def _form_page(
+    request: ActorRequest, found: Account, form: Form, words: dict[str, str], status: int
+) -> HttpResponse:
+    """A form about one account on a page of its own; `words`: its title and the label of its button."""
+    context = {"account": found, "form": form, **words}
+    return render(request, "backoffice/form_page.html", context, status=status if form.is_bound else 200)
 
 
 def _account_page(
     request: ActorRequest, account_id: UUID, filled: dict[str, ReasonForm], status: int
 ) -> HttpResponse:
     """The page, with the forms in `filled` as they came back, and empty ones for the rest."""
-    page = pages.account(account_id)
+    page = pages.account(account_id, timezone.now())
     if page is None:
         raise Http404
     context = {
@@ -163,6 +226,8 @@ def _account_page(
         "suspend_form": filled.get(_SUSPEND_FORM) or ReasonForm(auto_id=_ids(_SUSPEND_FORM)),
         "may_suspend": request.actor.may(Action.SUSPEND),
         "may_invite": request.actor.may(Action.INVITE_ADMIN),
+        "may_rename": request.actor.may(Action.RENAME_ACCOUNT),
+        "may_end_sessions": request.actor.may(Action.END_SESSIONS),
     }
     return render(request, "backoffice/account_page.html", context, status=status)
 

@@ -60,6 +60,9 @@ class Environment(BaseSettings):
     sandbox_public_url: str = ""
     sandbox_secret_key: str = ""
     sandbox_webhook_secret: str = ""
+    sandbox_webhook_secret_before: str = ""
+    webhook_tolerance_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
+    webhooks_at_once: Annotated[int, Field(ge=1, le=8)] = 3
     card_page: Annotated[str, Field(pattern="^(redirect|iframe)$")] = "redirect"
     static_dir: Path = PROJECT_DIR / "build" / "static"
     fonts_dir: Path = PROJECT_DIR / "build" / "fonts"
@@ -122,8 +125,12 @@ class Environment(BaseSettings):
         if self.gateway != "sandbox":
             raise ValueError(f"GATEWAY: {self.gateway!r} is not known; this version knows: sandbox")
         missing = [
-            n for n in ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret") if not getattr(self, n)
+            name
+            for name in ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret")
+            if not getattr(self, name).strip()
         ]
+        if self.sandbox_webhook_secret_before and not self.sandbox_webhook_secret_before.strip():
+            missing.append("sandbox_webhook_secret_before")
         if missing:
             raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
         return self

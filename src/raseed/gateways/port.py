@@ -222,20 +222,45 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """A letter whose signature holds. It names a payment to fetch, and is itself no proof of its state."""
+    """A letter whose signature holds. It names a payment to fetch, and is itself no proof of its state.
+
+    `signed_at` is the gateway's own clock when it signed.
+    """
 
     event_id: str
     kind: str
     gateway_ref: str
     payment_id: UUID | None
+    signed_at: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse names that no table of ours can keep; raises ValueError naming the field."""
+        for name, limit in (("event_id", 200), ("kind", 60), ("gateway_ref", 200)):
+            text: str = getattr(self, name)
+            if len(text) > limit or "\0" in text:
+                raise ValueError(f"{name} is too long or has a NUL: {text[:60]!r}")
+        if not self.event_id:
+            raise ValueError("event_id is empty: every letter would be the same one")
 
 
 class ForgedWebhook(RaseedError):
-    """The letter is not from the gateway, is stale, or was changed on its way. Store nothing; answer 400."""
+    """The letter is not from the gateway, or was changed on its way. Store nothing; answer 400."""
 
     code = "forged_webhook"
     status = 400
     message = _("The signature of this message is not valid.")
+
+
+class WebhookOutOfTime(ForgedWebhook):
+    """Signed with the right secret, too long ago or in the future: an old letter shown again, or a clock is wrong."""
+
+    code = "webhook_out_of_time"
+
+
+class UnreadableWebhook(ForgedWebhook):
+    """Signed with the right secret, and not a letter that we can read: the gateway speaks otherwise than we know."""
+
+    code = "unreadable_webhook"
 
 
 class GatewayUnavailable(RaseedError):

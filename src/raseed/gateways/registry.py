@@ -27,12 +27,21 @@ def gateway(name: str) -> Gateway:
         return _sandbox(
             settings.SANDBOX_URL,
             settings.SANDBOX_SECRET_KEY,
-            settings.SANDBOX_WEBHOOK_SECRET,
+            tuple(filter(None, (settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_BEFORE))),
             settings.GATEWAY_TIMEOUT_S,
+            settings.WEBHOOK_TOLERANCE_S,
         )
 
 
 @cache
-def _sandbox(url: str, secret_key: str, webhook_secret: str, timeout_s: float) -> SandboxGateway:
+def _sandbox(
+    url: str, secret_key: str, webhook_secrets: tuple[str, ...], timeout_s: float, webhook_tolerance_s: float
+) -> SandboxGateway:
     # Keyed by the settings, so that a test that points elsewhere gets a client of its own.
-    return SandboxGateway(url=url, secret_key=secret_key, webhook_secret=webhook_secret, timeout_s=timeout_s)
+    return SandboxGateway(
+        url=url,
+        secret_key=secret_key,
+        webhook_secrets=webhook_secrets,
+        timeout_s=timeout_s,
+        webhook_tolerance_s=webhook_tolerance_s,
+    )

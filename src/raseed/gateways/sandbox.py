@@ -9,8 +9,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -39,12 +39,14 @@ from raseed.gateways.port import (
     SavedReference,
     Succeeded,
     Unknown,
+    UnreadableWebhook,
     WebhookEvent,
+    WebhookOutOfTime,
 )
 
 NAME = "sandbox"
 SIGNATURE_HEADER = "sandbox-signature"
-WEBHOOK_TOLERANCE_S = 300
+WEBHOOK_TOLERANCE_S = 300.0
 _BUSY_S = 5
 _BUSY_S_MAX = 300
 _CONNECT_TIMEOUT_S = 3.0
@@ -62,16 +64,26 @@ _DECLINES: Mapping[str, DeclineCode] = {
 class SandboxGateway:
     """One shared client; safe to use from many threads. Times are in seconds.
 
-    `timeout_s` bounds each wait for the bank: for a byte, not for the whole answer.
+    `timeout_s` bounds each wait for the bank: for a byte, not for the whole answer. `webhook_secrets` holds the one in
+    use and, while it is being changed, the one before.
     """
 
-    def __init__(self, *, url: str, secret_key: str, webhook_secret: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        secret_key: str,
+        webhook_secrets: Sequence[str],
+        timeout_s: float,
+        webhook_tolerance_s: float = WEBHOOK_TOLERANCE_S,
+    ) -> None:
         """Raises ValueError for an empty secret: with one, everybody could sign."""
-        if not secret_key:
+        if not secret_key.strip():
             raise ValueError("SANDBOX_SECRET_KEY is empty")
-        if not webhook_secret:
+        if not webhook_secrets or not all(secret.strip() for secret in webhook_secrets):
             raise ValueError("SANDBOX_WEBHOOK_SECRET is empty")
-        self._webhook_secret = webhook_secret.encode()
+        self._webhook_secrets = tuple(secret.encode() for secret in webhook_secrets)
+        self._webhook_tolerance_s = webhook_tolerance_s
         self._client = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {secret_key}"},
@@ -151,8 +163,9 @@ class SandboxGateway:
     def parse_webhook(self, raw: bytes, headers: Mapping[str, str], now: datetime) -> WebhookEvent:
         """Verify the signature over the raw bytes, then its age, then read; raises ForgedWebhook."""
         timestamp = self._verified_timestamp(raw, headers)
-        if abs(now.timestamp() - timestamp) > WEBHOOK_TOLERANCE_S:
-            raise ForgedWebhook(f"signed {now.timestamp() - timestamp:.0f} s ago")
+        if abs(now.timestamp() - timestamp) > self._webhook_tolerance_s:
+            skew_s = round(now.timestamp() - timestamp)
+            raise WebhookOutOfTime(f"signed {skew_s} s ago by our clock", skew_s=skew_s)
         try:
             body = json.loads(raw)
             thing = body["object"]
@@ -162,17 +175,20 @@ class SandboxGateway:
                 kind=_text(body["type"]),
                 gateway_ref=_text(payment_ref),
                 payment_id=_our_reference(thing["reference"]),
+                signed_at=datetime.fromtimestamp(timestamp, UTC),
             )
-        except (ValueError, KeyError, TypeError) as error:
-            raise ForgedWebhook(f"signed, but not an event: {error!r}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UnreadableWebhook(f"signed, but not an event: {error!r}") from error
 
     def _verified_timestamp(self, raw: bytes, headers: Mapping[str, str]) -> int:
         given = next((value for name, value in headers.items() if name.lower() == SIGNATURE_HEADER), "")
         match = re.fullmatch(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})", given, re.ASCII)
         if match is None:
             raise ForgedWebhook("no readable signature")
-        right = hmac.new(self._webhook_secret, match[1].encode() + b"." + raw, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(right, match[2]):
+        signed = match[1].encode() + b"." + raw
+        # Every secret is tried, so that the time taken does not tell which of them is the right one.
+        rights = [hmac.new(secret, signed, hashlib.sha256).hexdigest() for secret in self._webhook_secrets]
+        if not any([hmac.compare_digest(right, match[2]) for right in rights]):  # noqa: C419 - no early end
             raise ForgedWebhook("the signature is not the bank's")
         return int(match[1])
 

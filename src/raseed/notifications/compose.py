@@ -15,17 +15,67 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from raseed.accounts.models import Account, Operator, User
+from raseed.accounts.models import Account, Operator, Role, User
+from raseed.accounts.notices import Notice
 from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
+from raseed.notifications.models import PersonalMail
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
 SUBJECT_LENGTH_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeWords:
+    """What a notice says, what to do if it comes as a surprise, and where its button leads (nowhere if `path` is empty)."""
+
+    subject: str | Promise
+    said: str | Promise
+    advice: str | Promise
+    label: str | Promise = ""
+    path: str = ""
+
+
+_ASK_AN_ADMIN: Final = gettext_lazy("If this comes as a surprise, ask an Admin of %(account)s.")
+_NOTICES: Final[dict[Notice, NoticeWords]] = {
+    Notice.PASSWORD_CHANGED: NoticeWords(
+        gettext_lazy("Your password was changed"),
+        gettext_lazy(
+            "The password of %(address)s was changed on %(at)s, from the network address %(place)s."
+        ),
+        gettext_lazy("If it was you, there is nothing to do. If it was not you, set a new password at once."),
+        gettext_lazy("Set a new password"),
+        "/password/reset",
+    ),
+    Notice.ROLE_CHANGED: NoticeWords(
+        gettext_lazy("Your role was changed"),
+        gettext_lazy(
+            "Your role in the account of %(account)s was changed on %(at)s: %(before)s before, %(after)s now."
+        ),
+        _ASK_AN_ADMIN,
+        gettext_lazy("Open your page"),
+        "/home",
+    ),
+    Notice.ACCESS_ENDED: NoticeWords(
+        gettext_lazy("Your access has ended"),
+        gettext_lazy("Your sign-in %(address)s to the account of %(account)s was disabled on %(at)s."),
+        _ASK_AN_ADMIN,
+    ),
+    Notice.ACCESS_RESTORED: NoticeWords(
+        gettext_lazy("You can sign in again"),
+        gettext_lazy("Your sign-in %(address)s to the account of %(account)s was enabled again on %(at)s."),
+        _ASK_AN_ADMIN,
+        gettext_lazy("Sign in"),
+        "/login",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +145,31 @@ def password_reset(user: User, link: str, operator: Operator) -> Written:
             name=in_its_own_direction(one_line(user.name)),
             address=left_to_right(one_line(user.email)),
             link=link,
+        )
+
+
+def notice(mail: PersonalMail, user: User, account: Account | None, operator: Operator) -> Written:
+    """The mail that tells a person of a change to their sign-in, from the facts that were kept with it."""
+    facts: Mapping[str, str] = mail.facts
+    zone = ZoneInfo(account.time_zone if account else operator.time_zone)
+    with translation.override(mail.language):
+        words = _NOTICES[Notice(mail.kind)]
+        names = {
+            "address": left_to_right(one_line(mail.address)),
+            "account": in_its_own_direction(one_line(account.name if account else operator.name)),
+            "at": _moment(datetime.fromisoformat(facts["at"]), zone),
+            "place": left_to_right(facts.get("ip") or "–"),
+            **{name: Role(facts[name]).label for name in ("before", "after") if name in facts},
+        }
+        return _write(
+            "notice",
+            operator,
+            str(words.subject),
+            name=in_its_own_direction(one_line(user.name)),
+            said=str(words.said) % names,
+            advice=str(words.advice) % names,
+            label=words.label,
+            link=settings.PUBLIC_URL + words.path if words.path else "",
         )
 
 

@@ -4,6 +4,7 @@ Asked twice, a mail is made once: its key says what it is about. Mail with a one
 `raseed.notifications.send` writes it at the moment of sending. Nothing here talks to a mail server.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -68,6 +69,32 @@ def mail_password_reset(user_id: UUID, now: datetime) -> PersonalMail | None:
     """Mail a user the link to set a new password; None if there is no such active user."""
     user = User.objects.filter(id=user_id, is_active=True).first()
     return None if user is None else _keep_personal(PersonalKind.PASSWORD_RESET, user, now)
+
+
+def mail_notice(
+    mail_id: UUID, user_id: UUID, kind: str, address: str, facts: Mapping[str, str], now: datetime
+) -> PersonalMail | None:
+    """Tell a person, at the address of then, of a change to their sign-in; None if there is no such user. Once an id."""
+    user = User.objects.filter(id=user_id).first()
+    if user is None:
+        return None
+    mail = PersonalMail(
+        id=mail_id,
+        kind=PersonalKind(kind),
+        user_id=user_id,
+        address=address,
+        facts=dict(facts),
+        language=user.language,
+        message_id=_message_id(mail_id, Operator.objects.get()),
+        created_at=now,
+        next_try_at=now,
+    )
+    with atomic():
+        PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
+        kept = PersonalMail.objects.get(id=mail_id)
+        if kept.is_open:
+            defer("notifications.send_personal_mail", mail_id=mail_id)
+    return kept
 
 
 def billing_addresses(account_id: UUID) -> list[str]:

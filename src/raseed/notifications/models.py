@@ -1,7 +1,7 @@
 """The outbox: every mail is a row before it is sent.
 
-Mail of an account is kept with its text; mail to one person that holds a one-time link keeps no text and is written
-when it is sent, so that no link is ever stored. PersonalMail is a global table, because staff have no account.
+Mail of an account is kept with its text; mail to one person keeps no text and is written when it is sent, so that no
+one-time link is ever stored. PersonalMail is a global table, because staff have no account.
 """
 
 from typing import ClassVar
@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from raseed.accounts.notices import Notice
 from raseed.db.models import Owned
 from raseed.db.uuids import new_id
 from raseed.documents.models import Document
@@ -22,10 +23,17 @@ class MailKind(models.TextChoices):
 
 
 class PersonalKind(models.TextChoices):
-    """What a mail with a one-time link is for."""
+    """What a mail to one person is for: the first two bring a one-time link, the others tell of a change."""
 
     INVITATION = "invitation", _("Invitation")
     PASSWORD_RESET = "password_reset", _("Password reset")
+    PASSWORD_CHANGED = Notice.PASSWORD_CHANGED.value, _("Password changed")
+    ROLE_CHANGED = Notice.ROLE_CHANGED.value, _("Role changed")
+    ACCESS_ENDED = Notice.ACCESS_ENDED.value, _("Access ended")
+    ACCESS_RESTORED = Notice.ACCESS_RESTORED.value, _("Access restored")
+
+
+LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)
 
 
 class Outgoing(models.Model):
@@ -119,7 +127,7 @@ class MailRecipient(Owned):
 
 
 class PersonalMail(Outgoing):
-    """A mail with a one-time link to a user or one of the staff. Neither link nor text is kept."""
+    """A mail to a user or one of the staff: a one-time link, or a notice of what `facts` say. Neither link nor text is kept."""
 
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
 
@@ -127,14 +135,17 @@ class PersonalMail(Outgoing):
     kind = models.CharField(max_length=20, choices=PersonalKind.choices)
     user_id = models.UUIDField()
     address = models.EmailField()
+    facts = models.JSONField(default=dict)
     bounced_at = models.DateTimeField(null=True)
     bounce_reason = models.TextField(blank=True)
 
     class Meta:
         constraints = [
-            # Asking again while one is on its way is asking once.
+            # Asking again while one is on its way is asking once. Two changes are two notices.
             models.UniqueConstraint(
-                fields=["user_id", "kind"], condition=OPEN, name="notifications_personal_one_open"
+                fields=["user_id", "kind"],
+                condition=OPEN & models.Q(kind__in=LINK_KINDS),
+                name="notifications_personal_one_open",
             ),
             models.CheckConstraint(
                 condition=models.Q(kind__in=PersonalKind.values), name="notifications_personal_kind"

@@ -15,7 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import Exists, OuterRef
 
 from raseed.accounts import links
-from raseed.accounts.links import OneTimeLink, Purpose
+from raseed.accounts.links import Purpose
 from raseed.accounts.models import Account, Operator, User
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
@@ -23,9 +23,17 @@ from raseed.db.transactions import atomic
 from raseed.documents.issue import file_of
 from raseed.documents.models import DocumentFile
 from raseed.failpoints import failpoint
-from raseed.notifications.compose import Written, invitation, password_reset, sender_name
+from raseed.notifications.compose import Written, invitation, notice, password_reset, sender_name
 from raseed.notifications.mails import NOT_AN_ADDRESS
-from raseed.notifications.models import OPEN, Mail, MailRecipient, Outgoing, PersonalKind, PersonalMail
+from raseed.notifications.models import (
+    LINK_KINDS,
+    OPEN,
+    Mail,
+    MailRecipient,
+    Outgoing,
+    PersonalKind,
+    PersonalMail,
+)
 from raseed.notifications.smtp import Delivery, deliver
 
 logger = logging.getLogger(__name__)
@@ -67,27 +75,19 @@ def send_mail(account_id: UUID, mail_id: UUID, now: datetime) -> None:
 
 
 def send_personal_mail(mail_id: UUID, now: datetime) -> None:
-    """Write and send a mail with a one-time link, unless it is sent, given up, or being sent by somebody else."""
+    """Write and send a mail to one person, unless it is sent, given up, or being sent by somebody else."""
     with atomic():
         mail = PersonalMail.objects.select_for_update().get(id=mail_id)
         if not _claimed(mail, now):
             if mail.is_open:
                 _queue(mail)
             return
-    user = User.objects.filter(id=mail.user_id, is_active=True, email=mail.address).first()
-    if user is None:
-        # Disabled, or known by another address since: the link could reach somebody else.
-        _record_personal(
-            mail, Delivery(refused={mail.address: "no longer the address of an active user"}), now
-        )
+    try:
+        written = _link_text(mail, now) if mail.kind in LINK_KINDS else _notice_text(mail)
+    except _Obsolete as obsolete:
+        _record_personal(mail, Delivery(refused={mail.address: str(obsolete)}), now)
         return
-    link = links.make(user, now)
-    if mail.kind == PersonalKind.INVITATION and link.purpose is not Purpose.INVITATION:
-        _record_personal(
-            mail, Delivery(refused={mail.address: "the user has chosen a password already"}), now
-        )
-        return
-    message = _message(mail, _personal_text(user, link), [mail.address])
+    message = _message(mail, written, [mail.address])
     delivery = deliver(message, [mail.address])
     failpoint("KP23", mail_id)
     _record_personal(mail, delivery, now)
@@ -152,13 +152,36 @@ def _message(mail: Outgoing, written: Written, addresses: list[str]) -> EmailMul
     return message
 
 
-def _personal_text(user: User, link: OneTimeLink) -> Written:
-    """Say what the link is for; who asks for a reset and has no password yet is still being invited."""
+class _Obsolete(Exception):
+    """Why a link is not to be sent any more."""
+
+
+def _link_text(mail: PersonalMail, now: datetime) -> Written:
+    """Make the link and say what it is for; who asks for a reset and has no password yet is still being invited.
+
+    Raises _Obsolete.
+    """
+    user = User.objects.filter(id=mail.user_id, is_active=True, email=mail.address).first()
+    if user is None:
+        # Disabled, or known by another address since: the link could reach somebody else.
+        raise _Obsolete("no longer the address of an active user")
+    link = links.make(user, now)
+    if mail.kind == PersonalKind.INVITATION and link.purpose is not Purpose.INVITATION:
+        raise _Obsolete("the user has chosen a password already")
     operator = Operator.objects.get()
     if link.purpose is Purpose.INVITATION:
-        account = Account.objects.filter(id=user.account_id).first() if user.account_id else None
-        return invitation(user, account, link.url, operator)
+        return invitation(user, _account_of(user), link.url, operator)
     return password_reset(user, link.url, operator)
+
+
+def _notice_text(mail: PersonalMail) -> Written:
+    """Say what has changed, to whoever had the address then: also to who is disabled now."""
+    user = User.objects.get(id=mail.user_id)
+    return notice(mail, user, _account_of(user), Operator.objects.get())
+
+
+def _account_of(user: User) -> Account | None:
+    return Account.objects.filter(id=user.account_id).first() if user.account_id else None
 
 
 def _record(mail: Mail, delivery: Delivery, now: datetime) -> None:

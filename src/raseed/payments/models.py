@@ -1,6 +1,6 @@
 """The tables of payments: intents, their moves, saved methods, the webhook inbox and what the gateway says it did.
 
-Global tables, because the gateway names a payment without naming its account: GatewayReference, InboxEvent,
+Global tables, because the gateway names a payment without naming its account: GatewayReference, InboxEvent, WebhookTally,
 GatewayMovement, GatewayHealth, ListCursor, ReconciliationBreak. All others belong to an account.
 """
 
@@ -163,7 +163,10 @@ class GatewayReference(models.Model):
 
 
 class InboxEvent(models.Model):
-    """A webhook as it came, kept before it is opened. Unique by gateway and event id."""
+    """A webhook as it came, kept before it is opened. Unique by gateway and event id.
+
+    `next_try_at` is when it may be looked at next: null once it is applied, and once it is left to a person.
+    """
 
     gateway = models.CharField(max_length=30)
     event_id = models.CharField(max_length=200)
@@ -173,6 +176,7 @@ class InboxEvent(models.Model):
     body = models.BinaryField()
     received_at = models.DateTimeField()
     applied_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(null=True)
     tries = models.PositiveIntegerField(default=0)
     fault = models.TextField(blank=True)
 
@@ -186,6 +190,32 @@ class InboxEvent(models.Model):
                 condition=models.Q(applied_at__isnull=True),
                 name="payments_inbox_waiting",
             ),
+            models.Index(
+                fields=["next_try_at"],
+                condition=models.Q(next_try_at__isnull=False),
+                name="payments_inbox_due",
+            ),
+        ]
+
+
+class WebhookTally(models.Model):
+    """How often, in an hour, something came to the webhooks' door that is an alarm. Counted; nothing else is kept of it.
+
+    `what` is the code of a refusal, or "clock_differs". `skew_s` is how far the latest one's signature was before our clock.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    gateway = models.CharField(max_length=30)
+    what = models.CharField(max_length=40)
+    hour = models.DateTimeField()
+    times = models.PositiveIntegerField()
+    last_at = models.DateTimeField()
+    skew_s = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "what", "hour"], name="payments_tally_once"),
         ]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from raseed.db.invariants import Violation, invariant, violations
 from raseed.money import CURRENCIES
-from raseed.payments import cardscan
+from raseed.payments import cardscan, tally
 from raseed.payments.reconcile import UNRESOLVED_AFTER
 
 # Named here so that importing this module registers I27 too.
@@ -17,6 +17,7 @@ CARD_SCAN = cardscan.no_card_number_is_kept
 INBOX_AGE_MAX = timedelta(minutes=5)
 # The gateway's list may lag; nothing is called missing before this age.
 LIST_LAG = timedelta(minutes=15)
+CLOCK_AGE_MAX = timedelta(hours=1)
 
 # Micros in one minor unit of each currency, as a table for joins.
 _MINOR = "(VALUES {}) AS unit (currency, micros)".format(
@@ -199,4 +200,17 @@ def the_inbox_is_read(now: datetime) -> Iterator[Violation]:
         WHERE i.applied_at IS NULL AND i.received_at < %s
         """,
         [now - INBOX_AGE_MAX],
+    )
+
+
+@invariant("CLOCK", "In the last hour no rightly signed webhook was signed far from our clock.")
+def the_clocks_agree(now: datetime) -> Iterator[Violation]:
+    """Webhooks that were refused for their time, or nearly."""
+    yield from violations(
+        "CLOCK",
+        """
+        SELECT t.gateway, t.what, t.times || ' times since ' || t.hour || ', ' || t.skew_s || ' s before our clock'
+        FROM payments_webhooktally t WHERE t.what = ANY (%s) AND t.last_at >= %s
+        """,
+        [list(tally.OF_THE_CLOCK), now - CLOCK_AGE_MAX],
     )

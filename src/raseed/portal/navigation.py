@@ -42,13 +42,29 @@ BILLING: Final = Place(
     covers=tuple(route for tab in BILLING_TABS for route in (tab.route, *tab.covers)),
 )
 
+USERS: Final = Place(
+    _("Users"),
+    "portal:users",
+    "people",
+    covers=(
+        "portal:user",
+        "portal:user_new",
+        "portal:user_invite",
+        "portal:user_role",
+        "portal:user_disable",
+        "portal:user_enable",
+    ),
+)
+
+GENERAL: Final = Place(_("General"), "portal:general")
+
 SIDE: Final = (
     Place(_("Home"), "portal:home", "house"),
-    Place(_("Users"), "portal:users", "people"),
+    USERS,
     Place(
         _("Settings"),
         icon="gear",
-        children=(Place(_("Account Settings"), children=(Place(_("General"), "portal:general"), BILLING)),),
+        children=(Place(_("Account Settings"), children=(GENERAL, BILLING)),),
     ),
     Place(_("Help"), "portal:help_pay_now", "question-circle", covers=("portal:help_pay_now_faq",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
@@ -59,12 +75,25 @@ STAFF_SIDE: Final = (
         _("Accounts"),
         "backoffice:accounts",
         "people",
-        covers=("backoffice:account", "backoffice:account_new"),
+        covers=("backoffice:account", "backoffice:account_new", "backoffice:admin_new", "backoffice:rename"),
     ),
+    Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 
-PERSON: Final = (Place(_("Billing and Payments"), "portal:balance", "wallet2"),)
+PERSON: Final = (
+    Place(_("Billing and Payments"), "portal:balance", "wallet2"),
+    Place(
+        _("Your profile"),
+        "portal:profile",
+        "person-circle",
+        covers=("portal:profile_password", "portal:profile_sessions"),
+    ),
+)
+
+
+_SETTINGS: Final = (Link(_("Settings"), ""),)
+_ACCOUNT_SETTINGS: Final = (*_SETTINGS, Link(_("Account Settings"), ""))
 
 
 def address(route: str) -> str:
@@ -94,10 +123,8 @@ def tabs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
 
 def crumbs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
     """Say where the page stands: Settings, Account Settings, Billing. Empty where the menu says it all."""
-    if here not in BILLING.covers:
-        return ()
-    return (
-        Link(_("Settings"), ""),
-        Link(_("Account Settings"), ""),
-        Link(_("Billing"), address("portal:balance") if may_open("portal:balance") else "", current=True),
-    )
+    for place, above in ((BILLING, _ACCOUNT_SETTINGS), (GENERAL, _ACCOUNT_SETTINGS), (USERS, _SETTINGS)):
+        if here == place.route or here in place.covers:
+            url = address(place.route) if may_open(place.route) else ""
+            return (*above, Link(place.label, url, current=here == place.route))
+    return ()

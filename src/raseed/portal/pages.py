@@ -217,6 +217,67 @@ class PaymentsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class UserRow:
+    """A line of the Users page. ``state`` is one of accounts.members; ``last_sign_in`` is None for nobody yet."""
+
+    id: UUID
+    name: str
+    email: str
+    role: Text
+    state: str
+    last_sign_in: datetime | None
+    is_reader: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UsersPage:
+    """The Users page: one page of rows, and where the next one begins."""
+
+    rows: tuple[UserRow, ...]
+    next_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationLine:
+    """What became of an invitation: ``state`` and ``reason`` as notifications.invitations says them."""
+
+    state: str
+    at: datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """One user, as the account's Admins see them. ``invitation`` only while it is not used."""
+
+    row: UserRow
+    added_at: datetime
+    invitation: InvitationLine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """Home. ``balance`` for who may see Billing; else ``admins``, whom to ask."""
+
+    account: str
+    role: Text
+    suspended: bool
+    balance: BalancePage | None = None
+    admins: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way on from Home: where it leads and what one finds there."""
+
+    label: Text
+    url: str
+    icon: str
+    what: Text
+
+
+@dataclass(frozen=True, slots=True)
 class MailLine:
     """A mail in the demo mailbox's list."""
 

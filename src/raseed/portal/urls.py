@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from raseed.portal.views import balance, guides, mailbox, pay, payments, start
+from raseed.portal.views import balance, guides, mailbox, pay, payments, profile, settings, start, users
 
 app_name = "portal"
 urlpatterns = [
@@ -11,6 +11,17 @@ urlpatterns = [
     path("home", start.home, name="home"),
     path("preferences/language", start.set_language, name="set_language"),
     path("preferences/theme", start.set_theme, name="set_theme"),
+    path("profile", profile.profile, name="profile"),
+    path("profile/password", profile.profile_password, name="profile_password"),
+    path("profile/sessions/end", profile.profile_sessions, name="profile_sessions"),
+    path("settings/general", settings.general, name="general"),
+    path("settings/users", users.users, name="users"),
+    path("settings/users/new", users.user_new, name="user_new"),
+    path("settings/users/<uuid:user_id>", users.user, name="user"),
+    path("settings/users/<uuid:user_id>/invite", users.user_invite, name="user_invite"),
+    path("settings/users/<uuid:user_id>/role", users.user_role, name="user_role"),
+    path("settings/users/<uuid:user_id>/disable", users.user_disable, name="user_disable"),
+    path("settings/users/<uuid:user_id>/enable", users.user_enable, name="user_enable"),
     path("settings/billing/balance", balance.balance, name="balance"),
     path("settings/billing/balance/pay", pay.pay, name="pay"),
     path("settings/billing/balance/pay/summary", pay.pay_summary, name="pay_summary"),

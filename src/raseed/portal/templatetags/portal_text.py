@@ -13,10 +13,12 @@ from django import template
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
+from raseed.accounts.members import MemberState
 from raseed.money import MICROS_PER_UNIT, MINUS, Money, currency_of, format_amount, format_money
 from raseed.payments.states import State
 
@@ -42,6 +44,13 @@ LOOKS: Final[dict[State, Look]] = {
     State.FAILED: Look("danger", "x-circle-fill"),
     State.CANCELED: Look("muted", "slash-circle"),
     State.SUCCEEDED: Look("success", "check-circle-fill"),
+}
+
+
+MEMBER_LOOKS: Final[dict[MemberState, tuple[Look, str | Promise]]] = {
+    MemberState.INVITED: (Look("info", "envelope"), gettext_lazy("Invited")),
+    MemberState.ACTIVE: (Look("success", "check-circle-fill"), gettext_lazy("Active")),
+    MemberState.DISABLED: (Look("muted", "slash-circle"), gettext_lazy("Disabled")),
 }
 
 
@@ -122,6 +131,13 @@ def state_badge(state: str) -> SafeString:
     return format_html(
         '<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), known.label
     )
+
+
+@register.simple_tag
+def member_badge(state: str) -> SafeString:
+    """Draw whether a user can sign in: colour, icon and word."""
+    look, word = MEMBER_LOOKS[MemberState(state)]
+    return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
 
 
 @register.simple_tag

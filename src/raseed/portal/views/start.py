@@ -5,12 +5,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from raseed.accounts.access import (
     Action,
     ActorRequest,
-    account_of,
     actor_of,
     is_local,
     landing,
@@ -18,8 +18,8 @@ from raseed.accounts.access import (
     requires,
 )
 from raseed.accounts.models import User
-from raseed.balance.suspension import open_suspensions
 from raseed.portal.context import THEME_COOKIE, THEMES
+from raseed.portal.people_reading import home_page
 from raseed.portal.rendering import page
 
 YEAR_S = 365 * 24 * 60 * 60
@@ -36,15 +36,8 @@ def start(request: HttpRequest) -> HttpResponse:
 @requires(Action.SEE_HOME)
 @require_safe
 def home(request: ActorRequest) -> HttpResponse:
-    """Say who one is here, whether the service runs, and where billing is for those who may."""
-    account = account_of(request.actor)
-    context = {
-        "account": account,
-        "role": request.actor.role,
-        "suspended": bool(open_suspensions(account.id)),
-        "may_see_billing": request.actor.may(Action.SEE_BILLING),
-    }
-    return page(request, "portal/home.html", context)
+    """Say whether the service runs; to Admins what the balance is, to others whom to ask; and where one can go."""
+    return page(request, "portal/home.html", {"home": home_page(request.actor, timezone.now())})
 
 
 @public
@@ -54,7 +47,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("language", "")
     response = _back(request)
     if chosen in dict(settings.LANGUAGES):
-        _remember(response, settings.LANGUAGE_COOKIE_NAME, chosen)
+        remember_language(response, chosen)
         if isinstance(request.user, User):
             User.objects.filter(id=request.user.id).update(language=chosen)
     return response
@@ -69,6 +62,11 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     if chosen in THEMES:
         _remember(response, THEME_COOKIE, chosen)
     return response
+
+
+def remember_language(response: HttpResponse, language: str) -> None:
+    """Let this browser show its pages in `language`, one of the known ones, from now on."""
+    _remember(response, settings.LANGUAGE_COOKIE_NAME, language)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

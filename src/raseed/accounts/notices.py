@@ -1,0 +1,39 @@
+"""Telling people by mail that something about their sign-in changed (OWASP ASVS 5.0, 6.3.7).
+
+The mail goes to the address that the person had when it happened, even if the person is disabled since. What it says
+is written when it is sent; the job holds facts only. Never a secret: no password, no link that works.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from raseed.accounts.models import User
+from raseed.db.queue import defer
+from raseed.db.uuids import new_id
+
+NOTICE_JOB: Final = "notifications.mail_notice"
+_NO_FACTS: Final[Mapping[str, str]] = {}
+
+
+class Notice(StrEnum):
+    """What a person is told of."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a mail, not a secret
+    ROLE_CHANGED = "role_changed"
+    ACCESS_ENDED = "access_ended"
+    ACCESS_RESTORED = "access_restored"
+
+
+def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:
+    """Have `user` told, at the address of now, of what happened at `at` (UTC). Call it in the act's transaction."""
+    # The id makes the mail once, although the job may run twice.
+    defer(
+        NOTICE_JOB,
+        mail_id=new_id(),
+        user_id=user.id,
+        kind=notice.value,
+        address=user.email,
+        facts={"at": at.isoformat(), **facts},
+    )

@@ -1,0 +1,114 @@
+"""What people type on the pages of users, settings and profile. The forms read; the rooms below decide and write.
+
+Each names its fields one by one, so that whatever else is posted (a right, an account, a state) is not read at all.
+"""
+
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from raseed.accounts.forms import PasswordForm, password_field
+from raseed.accounts.general import General
+from raseed.accounts.models import Language, Role, User
+from raseed.accounts.people import EMAIL_LENGTH_MAX, NewPerson
+
+_TEXT = {"class": "form-control"}
+_SELECT = {"class": "form-select"}
+_EMAIL_HINT = _("Enter a whole e-mail address, for example lina@example.com.")
+
+
+def _name(label: object, required: object, autocomplete: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,  # type: ignore[arg-type]
+        max_length=200,
+        widget=forms.TextInput({**_TEXT, "autocomplete": autocomplete}),
+        error_messages={"required": required},  # type: ignore[dict-item]
+    )
+
+
+def _language(help_text: object) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=_("Language"),
+        choices=Language.choices,
+        widget=forms.Select(_SELECT),
+        help_text=help_text,  # type: ignore[arg-type]
+    )
+
+
+class UserForm(forms.Form):
+    """Somebody who is to be invited, and as what."""
+
+    name = _name(_("Name"), _("Enter the person's name as colleagues know it."), "off")
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=EMAIL_LENGTH_MAX,
+        widget=forms.EmailInput({**_TEXT, "dir": "ltr", "autocomplete": "off"}),
+        help_text=_("An invitation is mailed to it; its link works once, for 72 hours."),
+        error_messages={"required": _EMAIL_HINT, "invalid": _EMAIL_HINT},
+    )
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=[("", ""), *Role.choices],
+        widget=forms.Select(_SELECT),
+        help_text=_("Admins see Billing, pay, and look after users. Supervisors and Agents see neither."),
+        error_messages={"required": _("Choose what the person may do.")},
+    )
+    language = _language(_("Of the invitation, and of the person's pages to begin with."))
+
+    def person(self) -> NewPerson:
+        """What was typed, as a person."""
+        typed = self.cleaned_data
+        return NewPerson(typed["name"], typed["email"], Language(typed["language"]))
+
+
+class RoleForm(forms.Form):
+    """Another role. `seen` is the one that the page showed."""
+
+    role = forms.ChoiceField(label=_("New role"), choices=Role.choices, widget=forms.Select(_SELECT))
+    seen = forms.CharField(max_length=10, widget=forms.HiddenInput)
+
+
+class GeneralForm(forms.Form):
+    """The settings that an account's Admins change. The hidden fields say what the page showed."""
+
+    language = _language(_("Of receipts and invoices, and of mail about the account's money."))
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        choices=[(name, name) for name in sorted(available_timezones())],
+        widget=forms.Select(_SELECT),
+        help_text=_(
+            "Times on your pages are shown in it, and days begin and end by it. It holds from now on; papers that are issued stay as they are."
+        ),
+    )
+    seen_language = forms.CharField(max_length=2, widget=forms.HiddenInput)
+    seen_time_zone = forms.CharField(max_length=60, widget=forms.HiddenInput)
+
+    @staticmethod
+    def filled(general: General) -> "GeneralForm":
+        """The form as it is drawn first."""
+        there = {"language": general.language, "time_zone": general.time_zone}
+        return GeneralForm(initial=there | {f"seen_{field}": value for field, value in there.items()})
+
+    def seen(self) -> General:
+        """What the page showed."""
+        return General(self.cleaned_data["seen_language"], self.cleaned_data["seen_time_zone"])
+
+
+class ProfileForm(forms.Form):
+    """How somebody is called, and in which language they read."""
+
+    name = _name(_("Name"), _("Enter your name."), "name")
+    language = _language(_("Of your pages and of mail to you."))
+
+
+class PasswordChangeForm(PasswordForm):
+    """The present password, and a new one, twice."""
+
+    current_password = password_field(_("Present password"), "current-password")
+    field_order = ["current_password", "new_password1", "new_password2"]
+
+    def __init__(self, user: User, data: object = None) -> None:
+        super().__init__(user, data)
+        # The profile form stands on the same page.
+        self.auto_id = "id_password_%s"
