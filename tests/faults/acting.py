@@ -23,7 +23,6 @@ from raseed import failpoints
 from raseed.config.environment import database_settings
 from raseed.documents import issue
 from raseed.payments import inbox, reconcile
-from raseed.payments.models import InboxEvent
 from raseed.payments.states import Cause
 
 PAY = "/settings/billing/balance/pay"
@@ -92,12 +91,9 @@ def hook(raw: str, headers: dict[str, str]) -> int:
     return answer.status_code
 
 
-def apply_letters() -> int:
-    """What the worker does with the webhooks that wait; how many there were."""
-    waiting = list(InboxEvent.objects.filter(applied_at__isnull=True))
-    for event in waiting:
-        inbox.apply(event.gateway, event.event_id, timezone.now())
-    return len(waiting)
+def apply_letters(seconds: int = 0) -> int:
+    """What the worker does with the webhooks that wait, so many seconds from now; how many there were."""
+    return inbox.apply_waiting(timezone.now() + timedelta(seconds=seconds))
 
 
 def follow(account_id: str, payment_id: str, seconds: int) -> str:

@@ -187,7 +187,7 @@ def test_f20_applier_killed_at(scene: Scene, letter: Letter, point: str, state: 
     assert scene.act("apply_letters", at=point) is None
     scene.stands(state, [10_000], balance)
     assert InboxEvent.objects.filter(applied_at__isnull=True).count() == 1
-    assert scene.act("apply_letters") == 1
+    assert scene.act("apply_letters", seconds=60) == 1
     assert not InboxEvent.objects.filter(applied_at__isnull=True).exists()
     scene.ends_well()
 

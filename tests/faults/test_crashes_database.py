@@ -18,13 +18,16 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+import time_machine
 from django.db import OperationalError, connections
+from django.test import Client
 from django.utils import timezone
 
 from bank import RunningBank, eventually
 from conftest import CLUSTER_ENV, RealDatabase
 from faults.actors import Actors
 from people import NOON, PASSWORD, Company, command, customer_balance, make_company, make_operator, save_card
+from raseed.accounts.middleware import SEEN_STEP
 from raseed.accounts.models import Account
 from raseed.db import transactions
 from raseed.db.embedded import SUPERUSER, EmbeddedPostgres
@@ -204,6 +207,24 @@ def test_f27_disk_full_asks_the_gateway_for_nothing(
         assert bank.charges(payment.id) == [10_000]
         assert customer_balance(company) == USD_100
         connections.close_all()
+
+
+def test_f22_a_session_that_cannot_be_saved_is_our_fault_and_not_the_readers(real_db: RealDatabase) -> None:
+    make_operator()
+    company = make_company()
+    browser = Client(raise_request_exception=False)
+    browser.force_login(company.admin)
+    with real_db.owner() as owner:
+        # The session is saved after the page was made: the lock lets it be read and not be written.
+        owner.execute("BEGIN")
+        owner.execute("LOCK TABLE django_session IN SHARE MODE")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        with time_machine.travel(timezone.now() + SEEN_STEP):
+            answer = browser.get("/settings/billing/balance")
+    assert answer.status_code == 503
+    assert "We cannot answer right now" in answer.content.decode()
+    assert browser.get("/settings/billing/balance").status_code == 200
 
 
 # -- F28

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+handler400 = "raseed.portal.views.faults.bad_request"
 handler500 = "raseed.portal.views.faults.server_error"
 urlpatterns = [
     path("", include("raseed.api.urls")),

@@ -7,8 +7,10 @@ must never ask the database for anything.
 import sys
 from http import HTTPStatus
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
+from django.views import defaults
 
 from raseed.db.away import is_away
 
@@ -19,9 +21,23 @@ def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django
     """Answer for the exception that is being handled."""
     error = sys.exc_info()[1]
     if error is not None and is_away(error):
-        return HttpResponse(
-            get_template("503.html").render(),
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        return _come_again()
     return HttpResponse(get_template("500.html").render(), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for a request that cannot be read, which is the sender's fault unless the database went away.
+
+    Django takes any error at saving a session for one that somebody has ended meanwhile.
+    """
+    if isinstance(exception, SessionInterrupted) and is_away(exception):
+        return _come_again()
+    return defaults.bad_request(request, exception)
+
+
+def _come_again() -> HttpResponse:
+    return HttpResponse(
+        get_template("503.html").render(),
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
