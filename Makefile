@@ -33,12 +33,12 @@ test: setup lint ## Set up all, check the code, run the whole suite
 	@sh tools/chromium.sh
 	$(RUN)/pytest -n 2 --dist loadgroup
 
-soak: setup ## Kill, cut and crash everything while PAYMENTS= (5000) are made, dealt by SEED= (1); then var/soak.json
-	@PYTHONPATH=tests PAYMENTS=$(PAYMENTS) SEED=$(SEED) $(RUN)/python -m soak
-
 test-postgres15: setup ## Run the suite on PostgreSQL 15 from Debian, the oldest that is supported
 	@sh tools/chromium.sh
 	bin=$$(sh tools/postgres15.sh) && POSTGRES_BIN=$$bin $(RUN)/pytest -n 2 --dist loadgroup
+
+soak: setup ## Kill, cut and crash everything while PAYMENTS= (5000) are made, dealt by SEED= (1); then var/soak.json
+	@PYTHONPATH=tests PAYMENTS=$(PAYMENTS) SEED=$(SEED) $(RUN)/python -m soak
 
 lint: setup ## Format, lint, types, layers, migrations, catalogues
 	$(RUN)/ruff format --check src tests tools

@@ -37,4 +37,6 @@ def test_sweeps_run_every_few_seconds() -> None:
         "notifications.queue_overdue": 30,
         "jobs.revive": 20,
         "accounts.forget_old": 86_400,
+        "books.check_changed": 600,
+        "books.check_all": 86_400,
     }

@@ -2,6 +2,9 @@
 
     with Whole(database, tmp_path) as whole: ...   # whole.portal, whole.bank, whole.mails()
 
+With `proxied=True` the product reaches the bank over `whole.line`, which can be delayed, cut and taken down.
+`**settings` are further variables of the product's environment, lower case.
+
 It stops its own processes and no others.
 """
 
@@ -23,6 +26,7 @@ import httpx
 
 from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
 from conftest import RealDatabase
+from line import Line
 from raseed.config.environment import PROJECT_DIR
 from raseed.processes import Child
 
@@ -33,7 +37,9 @@ GATEWAY_TIMEOUT_S = "2"
 class Whole:
     """`portal` is its address for people; the bank's pages stand at another origin, `bank.url`."""
 
-    def __init__(self, database: RealDatabase, directory: Path) -> None:
+    def __init__(
+        self, database: RealDatabase, directory: Path, *, proxied: bool = False, **settings: object
+    ) -> None:
         self.database, self.directory = database, directory
         self.mailbox = directory / "mailbox"
         self._port, self._mail_port = free_port(), free_port()
@@ -42,6 +48,8 @@ class Whole:
         self.bank = RunningBank(
             directory / "bank", webhook_url=f"http://127.0.0.1:{self._port}/webhooks/sandbox", hang_s=6
         )
+        self.line = Line(lambda: self.bank.port)
+        self._proxied, self._settings = proxied, settings
         self._children: list[Child] = []
         self.worker: Child | None = None
 
@@ -76,6 +84,7 @@ class Whole:
         # Static files are collected beside this directory, so that two portals do not write over each other's.
         (self.directory / "static").symlink_to(PROJECT_DIR / "build" / "static")
         self.bank.start()
+        self.line.start()
         mail = ["raseed.mailbox", "--port", str(self._mail_port), "--directory", str(self.mailbox)]
         self._child("mail", mail)
         self._child("portal", ["raseed.cli", "serve", "--port", str(self._port), "--workers", "1"])
@@ -99,12 +108,14 @@ class Whole:
             "PUBLIC_URL": self.portal,
             "ALLOWED_HOSTS": "localhost,127.0.0.1",
             "SMTP_URL": f"smtp://127.0.0.1:{self._mail_port}",
-            "SANDBOX_URL": self.bank.url,
+            "SANDBOX_URL": self.line.url if self._proxied else self.bank.url,
+            "SANDBOX_PUBLIC_URL": self.bank.url,
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "GATEWAY_TIMEOUT_S": GATEWAY_TIMEOUT_S,
             "MAILBOX_DIR": str(self.mailbox),
             "STATIC_DIR": str(self.directory / "static"),
+            **{name.upper(): str(value) for name, value in self._settings.items()},
         }
 
     def _is_ready(self) -> bool:
@@ -118,6 +129,7 @@ class Whole:
     def _stop(self) -> None:
         while self._children:
             self._children.pop().stop()
+        self.line.close()
         self.bank.stop()
         self.bank.client.close()
 

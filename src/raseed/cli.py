@@ -127,12 +127,20 @@ def verify(
     at_rest: Annotated[
         bool, typer.Option("--at-rest", help="Nothing is under way: allow nothing its time.")
     ] = False,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Only what was written since the last clean run; not instead of a full one."
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Re-add everything and compare: the ledger, the payments, the gateway's list, the papers. Exit 1 on any fault."""
     _set_up()
     from raseed.verify import report
 
-    raise SystemExit(1 if report(console, at_rest=at_rest) else 0)
+    found = report(console, at_rest=at_rest, incremental=incremental, as_json=as_json)
+    raise SystemExit(1 if found else 0)
 
 
 @app.command()
@@ -142,11 +150,13 @@ def reconcile() -> None:
     from django.utils import timezone
 
     from raseed.gateways.port import GatewayUnavailable
+    from raseed.payments import resolve
     from raseed.payments.reconcile import reconcile as both_roads
 
     try:
         with console.status("asking the gateway"):
             asked, walked = both_roads(timezone.now())
+            resolve.reopen(timezone.now())
     except GatewayUnavailable as error:
         console.print(f"The gateway cannot be reached: {error}. Nothing was lost; run this again.")
         raise SystemExit(1) from error
@@ -155,6 +165,36 @@ def reconcile() -> None:
         f" {walked.settled} payments settled by it, {walked.unknown} charges unknown to us."
     )
     raise SystemExit(1 if walked.unknown else 0)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="ledger, page, paynow or verify.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each measurement lasts.")] = 10.0,
+    entries: Annotated[
+        int, typer.Option(min=100, help="Entries in the books of page and verify.")
+    ] = 1_000_000,
+) -> None:
+    """Measure on a durable database of its own, which is deleted at the end. Nothing of yours is touched."""
+    import json
+
+    from rich.table import Table
+
+    from raseed.bench.registry import BENCHES, measure
+
+    if name not in BENCHES:
+        raise typer.BadParameter(f"must be one of {', '.join(BENCHES)}", param_hint="NAME")
+    figures = measure(name, Console(stderr=True), seconds=seconds, entries=entries)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    table = Table(title=f"raseed bench {name}")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for key, value in figures.items():
+        table.add_row(key, str(value))
+    console.print(table)
 
 
 @app.command()

@@ -15,11 +15,12 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from raseed import verify
 from raseed.accounts import attempts
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
-from raseed.payments import inbox, reconcile
+from raseed.payments import inbox, reconcile, resolve, walk
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -116,7 +117,8 @@ def ask_silent(timestamp: int) -> None:  # noqa: ARG001
 def walk_list(timestamp: int) -> None:  # noqa: ARG001
     """Walk the gateway's own list."""
     try:
-        reconcile.walk_list(settings.GATEWAY, timezone.now())
+        walk.walk_list(settings.GATEWAY, timezone.now())
+        resolve.reopen(timezone.now())
     except GatewayUnavailable as error:
         logger.warning("the gateway's list cannot be read now: %s", error)
 
@@ -133,6 +135,23 @@ def issue_missing(timestamp: int) -> None:  # noqa: ARG001
 def queue_overdue(timestamp: int) -> None:  # noqa: ARG001
     """Queue mails again whose job was lost."""
     send.queue_overdue(timezone.now())
+
+
+# One lock for both: two checks at once would only slow each other down.
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="books.check_changed", queueing_lock="books.check_changed", lock="books.check")
+def check_changed(timestamp: int) -> None:  # noqa: ARG001
+    """Check the books of what was written since the last clean run."""
+    verify.alarm(verify.check_changed(timezone.now()))
+
+
+@app.periodic(cron="37 2 * * *")
+@app.task(name="books.check_all", queueing_lock="books.check_all", lock="books.check")
+def check_all(timestamp: int) -> None:  # noqa: ARG001
+    """Check all books."""
+    now = timezone.now()
+    verify.alarm(verify.check_all(now))
+    verify.forget_old(now)
 
 
 @app.periodic(cron="17 3 * * *")

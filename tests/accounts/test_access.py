@@ -38,6 +38,8 @@ DOCUMENTED = {
     Action.SUSPEND: STAFF,
     Action.SEE_WEBHOOKS: STAFF,
     Action.TRY_WEBHOOK_AGAIN: STAFF,
+    Action.SEE_BREAKS: STAFF,
+    Action.END_BREAK: {Role.FINANCE},
 }
 
 SAMPLES = {
@@ -45,6 +47,7 @@ SAMPLES = {
     "token": "x",
     "reason": "staff",
     "gateway_name": "sandbox",
+    "break_id": "999999",
 }
 
 

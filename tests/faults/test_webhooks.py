@@ -38,7 +38,7 @@ from raseed.bench import webhooks as flood
 from raseed.db import invariants
 from raseed.gateways import registry
 from raseed.money import Money
-from raseed.payments import inbox, paynow, reconcile
+from raseed.payments import inbox, paynow, reconcile, walk
 from raseed.payments.breaks import BreakKind
 from raseed.payments.models import (
     GatewayReference,
@@ -239,7 +239,7 @@ def test_f40_never_arrives(bank: RunningBank, company: Company) -> None:
     later = timezone.now() + timedelta(seconds=2)
     assert reconcile.ask_silent(later) == 1
     assert (state(asked), state(listed)) == (State.SUCCEEDED, State.ACTION_REQUIRED)
-    assert reconcile.walk_list("sandbox", later).settled >= 1
+    assert walk.walk_list("sandbox", later).settled >= 1
     assert (state(listed), customer_balance(company)) == (State.SUCCEEDED, Money(200_000_000, "USD"))
     assert InboxEvent.objects.count() == 0
 
@@ -560,7 +560,7 @@ def test_f46_our_clock_is_ten_minutes_wrong(
         assert (state(paid), customer_balance(company)) == (State.SUCCEEDED, HUNDRED)
     other = pay(bank, company)
     with time_machine.travel(true_time + wrong):
-        assert reconcile.walk_list("sandbox", timezone.now()).settled >= 1
+        assert walk.walk_list("sandbox", timezone.now()).settled >= 1
     assert (state(other), customer_balance(company)) == (State.SUCCEEDED, Money(200_000_000, "USD"))
     assert "CLOCK" not in broken_rules(timezone.now() + timedelta(hours=2))
 

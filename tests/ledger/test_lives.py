@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from ledger_words import NOW, entry, rules_of_the_books
 from raseed.accounts.models import Account
 from raseed.db.guard import across_accounts
+from raseed.db.invariants import Scope
 from raseed.ledger.chart import GUARDED, EntryKind, Kind
 from raseed.ledger.errors import (
     AlreadyReversed,
@@ -219,7 +220,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def every_rule_holds(self) -> None:
         with across_accounts("the rules of the books"):
-            broken = [found for check in self.checks for found in islice(check.check(NOW), 5)]
+            broken = [found for check in self.checks for found in islice(check.check(Scope(NOW)), 5)]
         assert broken == []
 
 

@@ -9,14 +9,18 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from ledger_words import NOW, books_broken, refund, rules_of_the_books, topup, usage
 from raseed.accounts.models import Account
 from raseed.config.environment import database_settings
+from raseed.db.catalogue import APPEND_ONLY
 from raseed.db.embedded import SUPERUSER, EmbeddedPostgres
-from raseed.db.guard import AccountMissing
-from raseed.db.invariants import run
+from raseed.db.guard import AccountMissing, across_accounts
+from raseed.db.invariants import Scope, Violation, run
+from raseed.db.position import Position, changed_accounts, here, here_and_gone
+from raseed.db.privileges import stated
 from raseed.ledger.post import post
 from raseed.ledger.reversal import reversal_of
 
@@ -24,7 +28,13 @@ MakeAccount = Callable[..., UUID]
 
 
 @pytest.fixture
-def account(real_db: Any, make_account: MakeAccount) -> UUID:
+def before(real_db: Any) -> Position:
+    """Where the books stood before the account had a life."""
+    return position()
+
+
+@pytest.fixture
+def account(before: Position, make_account: MakeAccount) -> UUID:
     """An account with a life: a top-up, usage, a refund, a reversal; and a second one beside it."""
     found = make_account()
     post(topup(found, "payment:1", 1_000))
@@ -34,6 +44,19 @@ def account(real_db: Any, make_account: MakeAccount) -> UUID:
     post(reversal_of(found, first.entry_id, operation_key="reversal:1", at=NOW, memo={}))
     post(topup(make_account("JOD"), "payment:1", 5, currency="JOD"))
     return found
+
+
+def position() -> Position:
+    with across_accounts("the test takes a position"):
+        return here()
+
+
+def changed_and_broken(since: Position) -> list[Violation]:
+    """What an incremental run from `since` finds of the books' own rules."""
+    with across_accounts("the test looks for what has changed"):
+        scope = Scope(NOW, tuple(changed_accounts(since)), since.xid)
+        _, gone = here_and_gone(since)
+    return [*run(NOW, checks=rules_of_the_books(), scope=lambda: scope), *gone]
 
 
 def broken_rules() -> set[str]:
@@ -83,6 +106,8 @@ BREAKS = [
     pytest.param(["GRANT UPDATE (balance_micros) ON ledger_account TO raseed_app"], "I23", "the application's role may UPDATE", id="I23 update of a column"),
     pytest.param(["GRANT INSERT ON ledger_transfer TO PUBLIC"], "I23", "the application's role may INSERT", id="I23 insert by everybody"),
     pytest.param(["GRANT DELETE ON audit_auditentry TO raseed_app"], "I23", "the application's role may DELETE", id="I23 audit"),
+    pytest.param(["GRANT UPDATE ON documents_document TO raseed_app"], "I23", "the application's role may UPDATE", id="I23 papers"),
+    pytest.param(["GRANT DELETE ON payments_paymentmove TO PUBLIC"], "I23", "the application's role may DELETE", id="I23 moves"),
     pytest.param(["GRANT TRUNCATE ON ledger_entry TO raseed_app"], "I23", "the application's role may TRUNCATE", id="I23 truncate"),
     pytest.param(["GRANT EXECUTE ON FUNCTION ledger_set_floor TO PUBLIC"], "I23", "everybody may execute it", id="I23 public function"),
     pytest.param(["ALTER FUNCTION ledger_set_floor RESET search_path"], "I23", "does not set its search_path", id="I23 search_path"),
@@ -95,15 +120,32 @@ def test_the_books_are_clean(account: UUID) -> None:
 
 @pytest.mark.parametrize(("statements", "rule", "words"), BREAKS)
 def test_what_is_broken_is_named(
-    account: UUID, real_db: Any, statements: list[str], rule: str, words: str
+    account: UUID, before: Position, real_db: Any, statements: list[str], rule: str, words: str
 ) -> None:
     assert broken_rules() == set()
+    clean = position()
+    assert changed_and_broken(clean) == changed_and_broken(before) == []
     with real_db.owner() as owner:
         for statement in statements:
             owner.execute(statement)
     named = [found for found in books_broken() if found.rule == rule and words in found.detail]
     assert named
     assert str(named[0]).startswith(f"{rule} ")
+    # An account that has lived since the last clean run is looked at whole.
+    assert set(map(str, books_broken())) <= set(map(str, changed_and_broken(before)))
+    # One that has not: what was rewritten is seen, and so is a row that is gone from a table that only grows.
+    since_clean = changed_and_broken(clean)
+    removed = statements[-1].startswith("DELETE")
+    assert removed or set(map(str, books_broken())) <= set(map(str, since_clean))
+    if "ledger_transfer" in statements[-1] or "ledger_entry" in statements[-1]:
+        assert not removed or [found.rule for found in since_clean] == ["I23"]
+
+
+def test_the_tables_that_only_grow_are_stated_so_by_their_models() -> None:
+    models = {model._meta.db_table: model for model in apps.get_models()}
+    assert {table: stated(models[table]) - {"SELECT", "INSERT"} for table in APPEND_ONLY} == dict.fromkeys(
+        APPEND_ONLY, frozenset()
+    )
 
 
 def test_every_rule_of_the_books_has_a_break() -> None:

@@ -207,7 +207,7 @@ def pay(company: Company, text: str) -> Payment:
 
 
 @pytest.mark.parametrize("company", sorted(CURRENCIES), indirect=True)
-def test_a_hostile_amount_is_refused_or_exactly_what_was_meant(company: Company) -> None:
+def test_f18_a_hostile_amount_is_refused_or_exactly_what_was_meant(company: Company) -> None:
     currency = CURRENCIES[company.account.currency]
     step = Decimal(currency.gateway_step).scaleb(-currency.exponent)
     texts, paid, before = hostile(len(currency.code)), 0, rows()
@@ -251,7 +251,7 @@ def test_a_hostile_amount_is_refused_or_exactly_what_was_meant(company: Company)
         ("١٬٠٠٠٫٥٠", 1_000_500_000, 1_000_500_000),
     ],
 )
-def test_the_named_amounts(company: Company, text: str, usd: object, jod: object) -> None:
+def test_f18_the_named_amounts(company: Company, text: str, usd: object, jod: object) -> None:
     expected = usd if company.account.currency == "USD" else jod
     before = rows()
     if isinstance(expected, int):

@@ -27,7 +27,7 @@ from raseed.ledger import read
 from raseed.ledger.chart import EntryKind
 from raseed.ledger.post import post
 from raseed.money import Money
-from raseed.payments import inbox, paynow, reconcile
+from raseed.payments import inbox, paynow, reconcile, walk
 from raseed.payments import settle as settling
 from raseed.payments.models import GatewayReference, InboxEvent, Payment
 from raseed.payments.paynow import PaymentInProgress, PayNow
@@ -85,6 +85,7 @@ def all_charges(bank: RunningBank) -> list[int]:
 def patience(bank: RunningBank, settings: Settings) -> None:
     """Twenty at once on a busy machine must not look like a bank that does not answer."""
     settings.GATEWAY_TIMEOUT_S = 30
+    settings.GATEWAY_WAITS_MAX, settings.GATEWAY_REQUESTS_PER_S = THREADS, 10_000
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ class Charged:
         roads: list[Callable[[Payment], object]] = [
             lambda payment: reconcile.follow(payment.account_id, payment.id, Cause.PAGE, LATER),
             self.deliver,
-            lambda payment: reconcile._settle_charge("sandbox", self.lines[payment.id], LATER),
+            lambda payment: walk._settle_charge("sandbox", self.lines[payment.id], LATER),
         ]
         faults = together(*[lambda road=road: [road(one) for one in self.payments] for road in roads])  # type: ignore[misc]
         assert [one for one in faults if isinstance(one, Exception)] == []
@@ -283,7 +284,7 @@ def test_a_settle_that_neither_locks_nor_looks_again(
         return payment
 
     charged = Charged(bank, UNGUARDED_RACES)
-    for room in (reconcile, inbox):
+    for room in (reconcile, walk, inbox):
         monkeypatch.setattr(room, "settle", settle)
     charged.race()
     assert charged.credits() == [credited] * UNGUARDED_RACES

@@ -1,6 +1,5 @@
 """Open, submit, settle, against a real bank and a real database: each way that a payment can go."""
 
-import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from raseed.gateways.port import GatewayUnavailable, Refused, Unknown
 from raseed.ledger import read
 from raseed.ledger.chart import Kind
 from raseed.money import Money
-from raseed.payments import paynow, reconcile
+from raseed.payments import paynow, reconcile, walk
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, PaymentMove
 from raseed.payments.states import Cause, State
 
@@ -110,67 +109,14 @@ def test_an_abandoned_3d_secure_is_canceled_at_the_bank_first(bank: RunningBank,
     assert bank.charges(payment.id) == []
 
 
-@pytest.mark.parametrize("behaviour", ["G5", "G6", "G7", "G9"])
-def test_charged_without_an_answer_is_found_out_and_credited_once(
-    bank: RunningBank, company: Company, behaviour: str
-) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    bank.stop()
-    bank.start(hang_s=2, late_s=1)
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour=behaviour)
-    payment = paynow.submit(company.account.id, payment.id, NOON)
-    assert payment.state == State.SUBMITTED, "silence is not a result"
-    assert customer_balance(company) == Money.zero("USD")
-    now, deadline = NOON, time.monotonic() + 10
-    while time.monotonic() < deadline:
-        now += timedelta(seconds=2)
-        payment = reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, now)
-        assert payment.state in {State.SUBMITTED, State.SUCCEEDED}, "never failed on a 404"
-        if payment.state == State.SUCCEEDED:
-            break
-    assert payment.state == State.SUCCEEDED
-    assert customer_balance(company) == USD_100
-    assert bank.charges(payment.id) == [10_000]
-
-
-def test_dropped_before_the_charge_is_sent_again_with_the_same_key(
-    bank: RunningBank, company: Company
-) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour="G8")
-    payment = paynow.submit(company.account.id, payment.id, NOON)
-    assert payment.state == State.SUBMITTED
-    assert bank.charges(payment.id) == []
-    for seconds in (3, 6, 9):
-        payment = reconcile.follow(
-            company.account.id, payment.id, Cause.RECONCILE, NOON + timedelta(seconds=seconds)
-        )
-    assert payment.state == State.SUCCEEDED
-    assert bank.charges(payment.id) == [10_000]
-
-
-def test_past_the_key_horizon_nothing_is_sent_again(bank: RunningBank, company: Company) -> None:
-    method = save_card(company, bank.save_card(customer=str(company.account.id)))
-    payment = open_one(company, "100", method.id)
-    bank.behaviour(reference=str(payment.id), behaviour="G8")
-    paynow.submit(company.account.id, payment.id, NOON)
-    later = NOON + timedelta(hours=23, seconds=1)
-    payment = reconcile.follow(company.account.id, payment.id, Cause.RECONCILE, later)
-    assert payment.state == State.REVIEW
-    assert bank.charges(payment.id) == []
-    assert customer_balance(company) == Money.zero("USD")
-
-
 def test_the_banks_list_settles_what_nobody_told_us(bank: RunningBank, company: Company) -> None:
     payment = paynow.submit(company.account.id, open_one(company).id, NOON)
     bank.pay(payment.gateway_ref)
-    walked = reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+    walked = walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert (walked.settled, walked.unknown) == (1, 0)
     assert fresh(payment).state == State.SUCCEEDED
     assert customer_balance(company) == USD_100
-    again = reconcile.walk_list("sandbox", NOON + timedelta(minutes=2))
+    again = walk.walk_list("sandbox", NOON + timedelta(minutes=2))
     assert (again.settled, again.lines) == (0, 0)
 
 
@@ -178,7 +124,7 @@ def test_a_late_success_wins_over_a_cancel(bank: RunningBank, company: Company) 
     payment = paynow.submit(company.account.id, open_one(company).id, NOON)
     Payment.objects.filter(account_id=company.account.id, id=payment.id).update(state=State.CANCELED)
     bank.pay(payment.gateway_ref)
-    reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+    walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert fresh(payment).state == State.SUCCEEDED
     assert customer_balance(company) == USD_100
 
@@ -192,9 +138,9 @@ def test_a_charge_in_the_list_is_not_passed_before_the_bank_confirms_it(
     with monkeypatch.context() as deaf:
         deaf.setattr(type(paynow.gateway("sandbox")), "fetch", lambda *_: Unknown("no answer"))
         with pytest.raises(GatewayUnavailable):
-            reconcile.walk_list("sandbox", NOON + timedelta(minutes=1))
+            walk.walk_list("sandbox", NOON + timedelta(minutes=1))
     assert fresh(payment).state == State.CANCELED
-    assert reconcile.walk_list("sandbox", NOON + timedelta(minutes=2)).settled == 1
+    assert walk.walk_list("sandbox", NOON + timedelta(minutes=2)).settled == 1
     assert customer_balance(company) == USD_100
 
 

@@ -22,7 +22,7 @@ from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import Money
 from raseed.notifications import mails, send
 from raseed.notifications.models import Mail
-from raseed.payments import inbox, paynow, reconcile
+from raseed.payments import inbox, paynow, walk
 from raseed.payments import settle as settling
 from raseed.payments.models import InboxEvent, Payment, PaymentMove
 from raseed.payments.states import Cause, State
@@ -285,7 +285,7 @@ def the_walk_stumbles(where: Range) -> list[str]:
     settling.settle(payment.account_id, payment.id, declined, Cause.PAGE, where.now)
     deaf = patch.object(type(paynow.gateway("sandbox")), "fetch", lambda *_: Unknown("no answer"))
     with deaf, suppress(GatewayUnavailable):
-        reconcile.walk_list("sandbox", where.now)
+        walk.walk_list("sandbox", where.now)
     return _without(where.found(), "denied")
 
 

@@ -30,7 +30,7 @@ from people import Company, command, make_company, make_operator, save_card
 from post_office import PostOffice
 from raseed.db.invariants import run as invariants
 from raseed.gateways import registry
-from raseed.payments import inbox, paynow, reconcile
+from raseed.payments import inbox, paynow, reconcile, walk
 from raseed.payments.models import ListCursor, Payment, PaymentMethod
 from raseed.payments.paynow import PayNow
 from raseed.payments.states import Cause
@@ -165,7 +165,7 @@ class Range:
     def found(self, after: timedelta = AT_REST) -> list[str]:
         """Let the worker end what is under way, then everything that is wrong, in words."""
         now = self.now + after
-        self.attempt("the walk", lambda: reconcile.walk_list("sandbox", now))
+        self.attempt("the walk", lambda: walk.walk_list("sandbox", now))
         self.work(after)
         with self.database.owner() as owner:
             book = self.bank.book()[self._began_at :]

@@ -175,9 +175,9 @@ SABOTEURS = (
         drills.the_walk_stumbles,
         (
             Cut(
-                "raseed.payments.reconcile:_settle_charge",
-                "raise GatewayUnavailable(",
-                "return _Line.KNOWN\n        str(",
+                "raseed.payments.walk:_settle_charge",
+                "return _Line.UNCONFIRMED",
+                "return _Line.KNOWN",
             ),
         ),
     ),

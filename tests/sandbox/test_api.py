@@ -235,7 +235,7 @@ def test_book_cannot_be_rewritten(bank: RunningBank) -> None:
 @pytest.mark.parametrize(
     "order",
     [{}, {"next": "G0"}, {"nxt": "G5"}, {"behaviour": "G5"}, {"mix": {"G1": -1}}, {"mix": {"G1": 0}}, {"mix": []},
-     {"next": "G5", "stage": "x"}, {"webhook_drop_percent": 101}, {"reference": "r"}],
+     {"next": "G5", "stage": "x"}, {"next": "G5", "stage": "webhook"}, {"next": "G13", "stage": "open"}, {"webhook_drop_percent": 101}, {"reference": "r"}],
 )  # fmt: skip
 def test_unreadable_weather_is_refused(bank: RunningBank, order: dict[str, object]) -> None:
     assert bank.client.post(f"{bank.url}/admin/behaviour", json=order).status_code == 400
@@ -250,6 +250,7 @@ def test_unreadable_weather_is_refused(bank: RunningBank, order: dict[str, objec
         ({}, ["--host", "0.0.0.0"], "loopback"),
         ({}, ["--mix", "G77=1"], "is not like"),
         ({}, ["--mix", "G1=0"], "nor all zero"),
+        ({}, ["--mix-open", "G13=1"], "the mix of open may name only"),
         ({}, ["--webhook-drop-percent", "101"], "0 to 100"),
     ],
 )

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from raseed.sandbox.faults import Behaviour, Stage, drawn, parse_mix
+from raseed.sandbox.faults import AT_STAGE, Behaviour, Stage, drawn, parse_mix
 
 
 def test_same_seed_and_reference_draw_the_same() -> None:
@@ -35,7 +35,14 @@ def test_mix_is_parsed() -> None:
     assert parse_mix("") == {}
 
 
-@pytest.mark.parametrize("text", ["G10=1", "G1", "G1=-1", "G1=x", "G1=1.5", "=1"])
+@pytest.mark.parametrize("text", ["G19=1", "G1", "G1=-1", "G1=x", "G1=1.5", "=1"])
 def test_unreadable_mix_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not like G1=70"):
         parse_mix(text)
+
+
+def test_each_behaviour_has_a_stage_and_none_a_wrong_one() -> None:
+    assert set().union(*AT_STAGE.values()) == set(Behaviour)
+    assert set(AT_STAGE) == set(Stage)
+    assert AT_STAGE[Stage.WEBHOOK] & AT_STAGE[Stage.CHARGE] == {Behaviour.G1}
+    assert AT_STAGE[Stage.OPEN] == {Behaviour(f"G{number}") for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)}

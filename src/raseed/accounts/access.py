@@ -61,6 +61,8 @@ class Action(StrEnum):
     SUSPEND = "suspend"
     SEE_WEBHOOKS = "see_webhooks"
     TRY_WEBHOOK_AGAIN = "try_webhook_again"
+    SEE_BREAKS = "see_breaks"
+    END_BREAK = "end_break"
 
 
 class Public(StrEnum):
@@ -73,6 +75,7 @@ Access = Action | Public
 
 _ADMINS: Final = frozenset({Role.ADMIN})
 _STAFF: Final = frozenset({Role.SUPPORT, Role.FINANCE})
+_FINANCE: Final = frozenset({Role.FINANCE})
 _ACCOUNT: Final = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT})
 
 ALLOWED: Final[dict[Action, frozenset[Role]]] = {
@@ -95,6 +98,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.SUSPEND: _STAFF,
     Action.SEE_WEBHOOKS: _STAFF,
     Action.TRY_WEBHOOK_AGAIN: _STAFF,
+    Action.SEE_BREAKS: _STAFF,
+    Action.END_BREAK: _FINANCE,
 }
 
 ROUTES: Final[dict[str, Access]] = {
@@ -148,6 +153,9 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:lift": Action.SUSPEND,
     "backoffice:webhooks": Action.SEE_WEBHOOKS,
     "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
+    "backoffice:breaks": Action.SEE_BREAKS,
+    "backoffice:break_take": Action.END_BREAK,
+    "backoffice:break_end": Action.END_BREAK,
 }
 
 

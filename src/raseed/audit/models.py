@@ -1,7 +1,8 @@
 """Who did what to which row, and why. Rows are added and read; nobody changes or removes one.
 
 An act on an account lies with the account (AuditEntry); an act of the operator's own house, or of a person before it
-is known whose, is global (OperatorAuditEntry). Secrets never stand here: no password, key, link or cookie.
+is known whose, is global (OperatorAuditEntry). Secrets never stand here: no password, key, link or cookie. BooksCheck says
+when all books were checked, and what was found.
 """
 
 from typing import ClassVar
@@ -48,3 +49,24 @@ class OperatorAuditEntry(Facts):
 
     class Meta:
         indexes = [models.Index(fields=["-at"], name="audit_operatorentry_latest")]
+
+
+class BooksCheck(models.Model):
+    """A run of `raseed verify`: what it looked at, how long it took, what it found, and where the next may start.
+
+    `accounts` is null where all were looked at. `found` holds the first violations in words, `violations` counts them
+    all. `position` is there after a clean run only (raseed.db.position). A global table.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, DELETE"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    at = models.DateTimeField()
+    accounts = models.PositiveIntegerField(null=True)
+    milliseconds = models.PositiveIntegerField()
+    violations = models.PositiveIntegerField()
+    found = models.JSONField(default=list)
+    position = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["-at"], name="audit_bookscheck_latest")]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import views, webhooks
+from raseed.backoffice import break_views, views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -19,6 +19,9 @@ urlpatterns = [
         views.end_sessions,
         name="end_sessions",
     ),
+    path("breaks", break_views.breaks, name="breaks"),
+    path("breaks/<int:break_id>/take", break_views.break_take, name="break_take"),
+    path("breaks/<int:break_id>/end", break_views.break_end, name="break_end"),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
     path("webhooks", webhooks.page, name="webhooks"),
     path("webhooks/try-again", webhooks.try_again, name="webhook_try_again"),

@@ -56,6 +56,8 @@ class Environment(BaseSettings):
     smtp_url: str
     gateway: str
     gateway_timeout_s: Annotated[float, Field(gt=0, le=60)] = 8.0
+    gateway_requests_per_s: Annotated[int, Field(ge=2, le=10_000)] = 80
+    gateway_waits_max: Annotated[int, Field(ge=1, le=64)] = 4
     sandbox_url: str = ""
     sandbox_public_url: str = ""
     sandbox_secret_key: str = ""

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "procrastinate.contrib.django",
     "raseed.audit",
+    "raseed.gateways",
     "raseed.accounts",
     "raseed.ledger",
     "raseed.balance",
@@ -132,6 +133,8 @@ X_FRAME_OPTIONS = "DENY"
 # -- gateways ------------------------------------------------------------------------------------------------
 GATEWAY = ENVIRONMENT.gateway
 GATEWAY_TIMEOUT_S = ENVIRONMENT.gateway_timeout_s
+GATEWAY_REQUESTS_PER_S = ENVIRONMENT.gateway_requests_per_s
+GATEWAY_WAITS_MAX = ENVIRONMENT.gateway_waits_max
 CARD_PAGE = ENVIRONMENT.card_page
 SANDBOX_URL = ENVIRONMENT.sandbox_url
 SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key

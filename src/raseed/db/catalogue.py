@@ -22,6 +22,7 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "accounts_attemptcount": "attempts are counted before it is known who makes them",
     "accounts_operator": "the company that runs the installation",
     "accounts_user": "people sign in before their account is known; staff have none",
+    "audit_bookscheck": "a run of all checks looks at all accounts",
     "audit_operatorauditentry": "acts that concern no account",
     "auth_group": "Django's own, unused",
     "auth_group_permissions": "Django's own, unused",
@@ -31,6 +32,7 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "django_session": "a session is there before anybody signs in",
     "documents_issuednumber": "one series for the whole operator",
     "documents_numbercounter": "one series for the whole operator",
+    "gateways_gatewaypace": "one pace for each gateway",
     "notifications_personalmail": "mail to a person, who may have no account",
     "payments_gatewayhealth": "one circuit breaker for each gateway",
     "payments_gatewaymovement": "the gateway's own list, copied as it was read",
@@ -44,6 +46,22 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "procrastinate_periodic_defers": "jobs",
     "procrastinate_workers": "jobs",
 }
+
+# Tables whose rows are written once and never again, by nobody: what was said, booked, issued or read stays. The law of
+# I23; the models' own `app_privileges` may be stricter and never wider.
+APPEND_ONLY: Final = frozenset(
+    {
+        "audit_auditentry",
+        "audit_operatorauditentry",
+        "documents_document",
+        "documents_documentfile",
+        "documents_issuednumber",
+        "ledger_entry",
+        "ledger_transfer",
+        "payments_gatewaymovement",
+        "payments_paymentmove",
+    }
+)
 
 
 class Reader(Protocol):

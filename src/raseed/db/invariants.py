@@ -3,10 +3,11 @@
 A room registers its rules when its `verify` module is imported:
 
     @invariant("I4", "Each balance is the sum of its transfers.")
-    def balances_add_up(now: datetime) -> Iterator[Violation]:
-        yield from violations("I4", SQL, [now])
+    def balances_add_up(scope: Scope) -> Iterator[Violation]:
+        yield from violations("I4", f"SELECT … FROM ledger_account a WHERE {of('a')} AND …", scope)
 
-The ids are those of the project's list of invariants. A rule reads; it must never repair.
+The ids are those of the project's list of invariants. A rule reads; it must never repair. A rule about accounts keeps to
+those of its scope; one that is cheap, or about no account, looks at everything every time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Final
+from uuid import UUID
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -38,7 +40,40 @@ class Violation:
         return f"{self.rule} {named}: {self.detail}"
 
 
-Check = Callable[[datetime], Iterator[Violation]]
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a run looks at, as of `now`: all accounts (`accounts` None), or those that may have changed.
+
+    `since_xid` goes with the accounts: the transaction from which on rows count as new.
+    """
+
+    now: datetime
+    accounts: tuple[UUID, ...] | None = None
+    since_xid: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is looked at."""
+        return self.accounts is None
+
+    def parameters(self) -> dict[str, Any]:
+        """What the fragments of `of` and `NEW_ROW` refer to."""
+        return {
+            "whole": self.is_whole,
+            "accounts": list(self.accounts or ()),
+            "since_xid": str(self.since_xid or 0),
+        }
+
+
+def of(row: str, column: str = "account_id") -> str:
+    """SQL that is true of a row, by its alias, that belongs to an account of the scope."""
+    return f"(%(whole)s OR {row}.{column} = ANY (%(accounts)s::uuid[]))"
+
+
+# SQL that is true of a row that was written, in whatever way, since the position from which an incremental run starts.
+NEW_ROW: Final = "(%(whole)s OR age(xmin) <= age(%(since_xid)s::xid8::xid))"
+
+Check = Callable[[Scope], Iterator[Violation]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +116,14 @@ def run(
     now: datetime,
     *,
     checks: Sequence[Invariant] | None = None,
+    scope: Callable[[], Scope] | None = None,
     per_check_max: int = 1_000,
     done: Callable[[Invariant], None] | None = None,
 ) -> Iterator[Violation]:
     """Check everything in one snapshot and yield the violations as they are found, at most `per_check_max` a check.
 
-    `checks` narrows it to some of those registered. `done` is called after each check, for a progress bar. The snapshot is REPEATABLE READ and read-only; inside a
+    `checks` narrows it to some of those registered, `scope` to what it says; it is called inside the snapshot. `done` is
+    called after each check, for a progress bar. The snapshot is REPEATABLE READ and read-only; inside a
     transaction of the caller that one is used as it is. Reads the primary.
     """
     connection = connections[DEFAULT_DB_ALIAS]
@@ -95,20 +132,26 @@ def run(
         if not is_nested:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                # Whole tables are sorted and joined: in memory rather than in files.
+                cursor.execute("SET LOCAL work_mem = '64MB'")
+        looked_at = Scope(now) if scope is None else scope()
         for found in registered() if checks is None else checks:
             # Collected first: while this generator is suspended its caller must not inherit the permission.
             with across_accounts(f"{found.rule}: {found.sentence}"):
-                broken = list(islice(found.check(now), per_check_max))
+                broken = list(islice(found.check(looked_at), per_check_max))
             yield from broken
             if done is not None:
                 done(found)
 
 
-def violations(rule: str, sql: str, params: Sequence[Any] = ()) -> Iterator[Violation]:
-    """A violation for each row of `sql`, whose last column is the detail and whose others are ids, by their names."""
+def violations(rule: str, sql: str, scope: Scope, **more: Any) -> Iterator[Violation]:
+    """A violation for each row of `sql`, whose last column is the detail and whose others are ids, by their names.
+
+    `sql` may use the scope's parameters and `more`, by their names.
+    """
     connection = connections[DEFAULT_DB_ALIAS]
     with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, list(params))
+        cursor.execute(sql, scope.parameters() | more)
         while rows := cursor.fetchmany(ROWS_PER_FETCH):
             # A server-side cursor knows its columns only once it has been read from.
             names = [column[0] for column in cursor.description[:-1]]

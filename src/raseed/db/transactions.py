@@ -53,6 +53,18 @@ def atomic() -> Iterator[None]:
         yield
 
 
+def let_go() -> None:
+    """Give this thread's connection back to the pool, where there is one, while the thread waits for the world.
+
+    Else a dozen threads that wait for a gateway would leave no connection to those that do not. Call with no
+    transaction open.
+    """
+    assert_no_transaction()
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.settings_dict["OPTIONS"].get("pool"):
+        connection.close()
+
+
 def begun_again(act: Callable[Given, Result]) -> Callable[Given, Result]:
     """Run `act`, which is one transaction from its first line to its last, again when PostgreSQL gives it up for another.
 

@@ -196,11 +196,19 @@ class MovementKind(StrEnum):
     DECLINE = "decline"
     CANCEL = "cancel"
     REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE = "dispute"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    OTHER = "other"  # a kind that this version does not know; never dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A line of the gateway's own list. `payment_id` is our reference, None where the gateway holds none of ours."""
+    """A line of the gateway's own list. `payment_id` is our reference, None where the gateway holds none of ours.
+
+    `part_ref` is the gateway's id of the refund or dispute, "" for the payment as a whole.
+    """
 
     cursor: str
     kind: MovementKind
@@ -209,6 +217,7 @@ class Movement:
     amount_minor: int
     currency: str
     at: datetime
+    part_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +278,12 @@ class GatewayUnavailable(RaseedError):
     code = "gateway_unavailable"
     status = 503
     message = _("The card service does not answer at the moment. Please try again in a few minutes.")
+
+
+class GatewayBusy(GatewayUnavailable):
+    """It asks for patience (429), or we do: not a sign that it is down."""
+
+    code = "gateway_busy"
 
 
 class Gateway(Protocol):

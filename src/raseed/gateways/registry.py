@@ -7,6 +7,7 @@ from functools import cache
 
 from django.conf import settings
 
+from raseed.gateways import pace
 from raseed.gateways.port import Gateway
 from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
@@ -44,4 +45,10 @@ def _sandbox(
         webhook_secrets=webhook_secrets,
         timeout_s=timeout_s,
         webhook_tolerance_s=webhook_tolerance_s,
+        may_leave=_may_leave,
     )
+
+
+def _may_leave() -> bool:
+    """Wait for this installation's turn to speak to the gateway."""
+    return pace.wait_for_turn(SANDBOX, settings.GATEWAY_REQUESTS_PER_S)

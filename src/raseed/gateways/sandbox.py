@@ -17,7 +17,7 @@ from uuid import UUID
 
 import httpx
 
-from raseed.db.transactions import assert_no_transaction
+from raseed.db.transactions import assert_no_transaction, let_go
 from raseed.failpoints import ENABLED, failpoint
 from raseed.gateways.port import (
     ActionRequired,
@@ -28,6 +28,7 @@ from raseed.gateways.port import (
     DeclineCode,
     Declined,
     ForgedWebhook,
+    GatewayBusy,
     GatewayUnavailable,
     Movement,
     MovementKind,
@@ -49,6 +50,7 @@ SIGNATURE_HEADER = "sandbox-signature"
 WEBHOOK_TOLERANCE_S = 300.0
 _BUSY_S = 5
 _BUSY_S_MAX = 300
+_OWN_BUSY_S = 1
 _CONNECT_TIMEOUT_S = 3.0
 _CONNECTIONS_MAX = 50
 
@@ -61,11 +63,16 @@ _DECLINES: Mapping[str, DeclineCode] = {
 }
 
 
+# Lines of these kinds name the refund or dispute in their detail.
+_KINDS_OF_PARTS = frozenset({"refund", "refund_failed", "dispute", "dispute_won", "dispute_lost"})
+
+
 class SandboxGateway:
     """One shared client; safe to use from many threads. Times are in seconds.
 
     `timeout_s` bounds each wait for the bank: for a byte, not for the whole answer. `webhook_secrets` holds the one in
-    use and, while it is being changed, the one before.
+    use and, while it is being changed, the one before. `may_leave` is asked before each request; where it says no,
+    nothing is sent and the answer is Busy.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class SandboxGateway:
         webhook_secrets: Sequence[str],
         timeout_s: float,
         webhook_tolerance_s: float = WEBHOOK_TOLERANCE_S,
+        may_leave: Callable[[], bool] = lambda: True,
     ) -> None:
         """Raises ValueError for an empty secret: with one, everybody could sign."""
         if not secret_key.strip():
@@ -84,6 +92,7 @@ class SandboxGateway:
             raise ValueError("SANDBOX_WEBHOOK_SECRET is empty")
         self._webhook_secrets = tuple(secret.encode() for secret in webhook_secrets)
         self._webhook_tolerance_s = webhook_tolerance_s
+        self._may_leave = may_leave
         self._client = httpx.Client(
             base_url=url,
             headers={"Authorization": f"Bearer {secret_key}"},
@@ -122,7 +131,7 @@ class SandboxGateway:
         headers = {"Idempotency-Key": charge.idempotency_key}
         watched = {"trace": _dies_once_sent(charge.payment_id)} if ENABLED else {}
         response = self._send("POST", "/v1/payments", json=body, headers=headers, extensions=watched)
-        if isinstance(response, Unknown):
+        if isinstance(response, Unknown | Busy):
             return response
         return Refused(_described(response)) if _refusal(response) else _outcome(response)
 
@@ -140,17 +149,14 @@ class SandboxGateway:
 
     def forget_card(self, reference: str) -> None:
         """Delete a saved card at the bank; raises GatewayUnavailable."""
-        response = self._send("DELETE", f"/v1/cards/{quote(reference, safe='')}")
-        if isinstance(response, Unknown):
-            raise GatewayUnavailable(response.reason)
+        response = _answered(self._send("DELETE", f"/v1/cards/{quote(reference, safe='')}"))
         if response.status_code not in {200, 404}:
             raise GatewayUnavailable(_described(response))
 
     def list_since(self, cursor: str, limit: int) -> Page:
         """The bank's book after `cursor`; raises GatewayUnavailable."""
-        response = self._send("GET", "/v1/book", params={"after": cursor, "limit": str(limit)})
-        if isinstance(response, Unknown):
-            raise GatewayUnavailable(response.reason)
+        params = {"after": cursor, "limit": str(limit)}
+        response = _answered(self._send("GET", "/v1/book", params=params))
         if response.status_code != 200:
             raise GatewayUnavailable(_described(response))
         try:
@@ -169,7 +175,7 @@ class SandboxGateway:
         try:
             body = json.loads(raw)
             thing = body["object"]
-            payment_ref = thing["payment"] if thing["object"] == "refund" else thing["id"]
+            payment_ref = thing["payment"] if thing["object"] in {"refund", "dispute"} else thing["id"]
             return WebhookEvent(
                 event_id=_text(body["id"]),
                 kind=_text(body["type"]),
@@ -194,10 +200,13 @@ class SandboxGateway:
 
     def _ask(self, method: str, path: str, **request: Any) -> Outcome:
         response = self._send(method, path, **request)
-        return response if isinstance(response, Unknown) else _outcome(response)
+        return response if isinstance(response, Unknown | Busy) else _outcome(response)
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response | Unknown:
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response | Unknown | Busy:
         assert_no_transaction()
+        if not self._may_leave():
+            return Busy(_OWN_BUSY_S)
+        let_go()
         try:
             return self._client.request(method, path, **request)
         except httpx.HTTPError as error:
@@ -212,6 +221,15 @@ def _dies_once_sent(payment_id: UUID) -> Callable[[str, object], None]:
             failpoint("KP03", payment_id)
 
     return trace
+
+
+def _answered(response: httpx.Response | Unknown | Busy) -> httpx.Response:
+    """The answer to a verb that moves no money; raises GatewayUnavailable for none, GatewayBusy for "later"."""
+    if isinstance(response, Unknown):
+        raise GatewayUnavailable(response.reason)
+    if isinstance(response, Busy) or response.status_code == 429:
+        raise GatewayBusy("asked too often")
+    return response
 
 
 def _outcome(response: httpx.Response) -> Outcome:
@@ -285,13 +303,18 @@ def _movement(entry: Mapping[str, Any]) -> Movement:
         raise ValueError("a time without a zone")
     return Movement(
         cursor=_text(entry["cursor"]),
-        kind=MovementKind(entry["kind"]),
+        kind=_kind(_text(entry["kind"])),
         gateway_ref=_text(entry["payment"]),
         payment_id=_our_reference(entry["reference"]),
         amount_minor=_whole(entry["amount"]),
         currency=_text(entry["currency"]),
         at=at,
+        part_ref=_text(entry["detail"]) if entry["kind"] in _KINDS_OF_PARTS else "",
     )
+
+
+def _kind(name: str) -> MovementKind:
+    return MovementKind(name) if name in set(MovementKind) else MovementKind.OTHER
 
 
 def _our_reference(value: object) -> UUID | None:

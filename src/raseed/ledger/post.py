@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from raseed.db.uuids import new_id
@@ -101,28 +102,26 @@ def post(entry: NewEntry) -> Posted:
     that transaction; who wants to go on after a refusal puts `transaction.atomic()` around this call.
     """
     entry_id = new_id()
-    with _refusals(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(
-            _POST,
-            [
-                entry.account_id,
-                entry_id,
-                str(entry.kind),
-                entry.operation_key,
-                entry.fingerprint(),
-                entry.at,
-                entry.recorded_at or entry.at,
-                json.dumps(dict(entry.memo), ensure_ascii=False),
-                entry.reverses,
-                entry.kind in GUARDED,
-                [new_id() for _ in entry.transfers],
-                [str(t.debit) for t in entry.transfers],
-                [str(t.credit) for t in entry.transfers],
-                [t.amount.micros for t in entry.transfers],
-                [t.amount.currency for t in entry.transfers],
-            ],
-        )
-        (standing_id,) = cursor.fetchone()
+    standing_id = _call(
+        _POST,
+        [
+            entry.account_id,
+            entry_id,
+            str(entry.kind),
+            entry.operation_key,
+            entry.fingerprint(),
+            entry.at,
+            entry.recorded_at or entry.at,
+            json.dumps(dict(entry.memo), ensure_ascii=False),
+            entry.reverses,
+            entry.kind in GUARDED,
+            [new_id() for _ in entry.transfers],
+            [str(t.debit) for t in entry.transfers],
+            [str(t.credit) for t in entry.transfers],
+            [t.amount.micros for t in entry.transfers],
+            [t.amount.currency for t in entry.transfers],
+        ],
+    )
     return Posted(standing_id, repeated=standing_id != entry_id)
 
 
@@ -131,8 +130,21 @@ def set_floor(account_id: UUID, floor: Money) -> None:
 
     Raises BalanceCurrencyMismatch if there is no such account or its currency is another.
     """
-    with _refusals(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(_SET_FLOOR, [account_id, floor.currency, floor.micros])
+    _call(_SET_FLOOR, [account_id, floor.currency, floor.micros])
+
+
+def _call(statement: str, parameters: list[Any]) -> Any:
+    """Call a function of the ledger on Django's connection, in its transaction, and give what it returns.
+
+    Prepared once a connection and bound by the server. Django would write the parameters into the text of each statement,
+    and the server would parse it each time: a third of what a posting costs here, and some of what it costs there.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with _refusals(), connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        row = cursor.execute(statement, parameters, prepare=True).fetchone()
+    return row[0] if row else None
 
 
 @contextmanager

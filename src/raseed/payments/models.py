@@ -52,7 +52,8 @@ class Payment(Owned):
     """One intent to be paid once. Its id is the gateway's idempotency key and our reference there.
 
     `credit_micros` goes to the balance, `tax_micros` is tax that falls on the top-up, `charge_minor` whole minor
-    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions.
+    units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions; the page and
+    the worker ask none before `busy_until`, if the gateway asked for that (429).
     """
 
     client_key = models.UUIDField()
@@ -89,6 +90,7 @@ class Payment(Owned):
     asks = models.PositiveIntegerField(default=0)
     asked_at = models.DateTimeField(null=True)
     next_ask_at = models.DateTimeField(null=True)
+    busy_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -259,7 +261,11 @@ class GatewayHealth(models.Model):
 
 
 class ReconciliationBreak(models.Model):
-    """Something that does not agree with the gateway and waits for a person. It has an age and an end."""
+    """Something that does not agree with the gateway and waits for a person. It has an age, an owner and an end.
+
+    `owner_id` is the member of staff who took it. One that was ended and is not over opens again: it keeps its
+    `seen_at`, and `reopened` counts.
+    """
 
     kind = models.CharField(max_length=40)
     gateway = models.CharField(max_length=30)
@@ -268,7 +274,11 @@ class ReconciliationBreak(models.Model):
     payment_id = models.UUIDField(null=True)
     detail = models.TextField()
     seen_at = models.DateTimeField()
+    owner_id = models.UUIDField(null=True)
     resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.UUIDField(null=True)
+    reason = models.TextField(blank=True, db_default="")
+    reopened = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, Operator
@@ -24,11 +25,13 @@ from raseed.money import Money, check_chargeable, format_money
 from raseed.payments import breaker
 from raseed.payments.amounts import check_range, policy_of
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
+from raseed.payments.seats import seat
 from raseed.payments.settle import settle
 from raseed.payments.states import OPEN, Cause, State, move
 from raseed.tax.topup import quote
 
-# A payment begun this recently and still open makes a second tab ask before it begins another.
+# A payment begun this recently and still open makes a second tab ask before it begins another. One whose outcome is not
+# known does so at any age: its money may have moved.
 IN_PROGRESS_WINDOW = timedelta(minutes=5)
 FIRST_ASK_AFTER = timedelta(seconds=3)
 
@@ -174,7 +177,9 @@ def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
 def _refuse_second(command: PayNow, now: datetime) -> None:
     running = (
         Payment.objects.filter(
-            account_id=command.account_id, state__in=OPEN, created_at__gt=now - IN_PROGRESS_WINDOW
+            Q(state=State.SUBMITTED) | Q(created_at__gt=now - IN_PROGRESS_WINDOW),
+            account_id=command.account_id,
+            state__in=OPEN,
         )
         .order_by("-created_at")
         .first()
@@ -189,7 +194,18 @@ def _refuse_second(command: PayNow, now: datetime) -> None:
 
 
 def submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause = Cause.PAGE) -> Payment:
-    """Ask the gateway for the money, once. A payment that somebody already submitted is returned as it is."""
+    """Ask the gateway for the money, once. A payment that somebody already submitted is returned as it is.
+
+    A page that finds all seats taken leaves the payment as it is, to the worker.
+    """
+    with seat(cause) as free:
+        if free:
+            return _submit(account_id, payment_id, now, cause)
+    defer("payments.follow", account_id=account_id, payment_id=payment_id)
+    return Payment.objects.get(account_id=account_id, id=payment_id)
+
+
+def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> Payment:
     with atomic():
         payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
         if payment.state != State.CREATED:

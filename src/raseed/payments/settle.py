@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 # Seconds to the next question, by how often we asked already; after the last, every minute.
 BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
+_UNDER_WAY = frozenset({State.SUBMITTED, State.ACTION_REQUIRED})
 
 
 @begun_again
@@ -53,12 +54,14 @@ def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, n
             case Succeeded():
                 _succeed(payment, outcome, cause, now)
             case Declined():
-                _fail(payment, outcome.code.value, outcome.card, cause, now)
+                if _is_about(payment, outcome.gateway_ref, cause, now):
+                    _fail(payment, outcome.code.value, outcome.card, cause, now)
             case Refused():
                 logger.error("gateway refused payment %s: %s", payment.id, outcome.reason)
                 _fail(payment, "refused", None, cause, now)
             case Canceled():
-                _cancel(payment, cause, now)
+                if _is_about(payment, outcome.gateway_ref, cause, now):
+                    _cancel(payment, cause, now)
             case ActionRequired():
                 _require_action(payment, outcome, cause, now)
             case Pending() | Unknown() | NotFound() | Busy():
@@ -70,6 +73,7 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     if outcome.payment_id != payment.id or not _bind(payment, outcome.gateway_ref):
         # Another customer's reference, or one that already belongs to another payment: nothing moves.
         report(BreakKind.FOREIGN_REFERENCE, payment, outcome.gateway_ref, f"told by {cause}", now)
+        _ask_again(payment, outcome, now)
         return
     if payment.state == State.SUCCEEDED or payment.captured_minor is not None:
         return
@@ -118,7 +122,7 @@ def _suspend_capture(payment: Payment, cause: Cause, now: datetime) -> None:
     """Another amount or currency was captured than asked for: keep it apart until a person decides."""
     if payment.captured_currency in CURRENCIES:
         _post_to_suspense(payment, now)
-    if payment.state in {State.SUBMITTED, State.ACTION_REQUIRED}:
+    if payment.state != State.REVIEW:
         move(payment, State.REVIEW, cause, now)
     # A currency that the books do not know cannot be posted: the break alone holds it until a person acts.
     report(
@@ -145,8 +149,21 @@ def _post_to_suspense(payment: Payment, now: datetime) -> None:
     )
 
 
+def _is_about(payment: Payment, gateway_ref: str | None, cause: Cause, now: datetime) -> bool:
+    """Whether a failure is that of this payment's own attempt. The failure of another says nothing about this one."""
+    if payment.state not in _UNDER_WAY or gateway_ref is None or _bind(payment, gateway_ref):
+        return True
+    logger.warning(
+        "payment %s is %s; a failure of %s is not its own", payment.id, payment.gateway_ref, gateway_ref
+    )
+    if not payment.gateway_ref:
+        report(BreakKind.FOREIGN_REFERENCE, payment, gateway_ref, f"a failure, told by {cause}", now)
+    _ask_again(payment, Unknown("told of another payment"), now)
+    return False
+
+
 def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: datetime) -> None:
-    if payment.state not in {State.SUBMITTED, State.ACTION_REQUIRED}:
+    if payment.state not in _UNDER_WAY:
         return
     payment.decline_code = code
     payment.next_ask_at = None
@@ -157,7 +174,7 @@ def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: dat
 
 
 def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:
-    if payment.state not in {State.SUBMITTED, State.ACTION_REQUIRED}:
+    if payment.state not in _UNDER_WAY:
         return
     payment.next_ask_at = None
     payment.action_url = ""
@@ -168,7 +185,7 @@ def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:
 
 
 def _require_action(payment: Payment, outcome: ActionRequired, cause: Cause, now: datetime) -> None:
-    if payment.state not in {State.SUBMITTED, State.ACTION_REQUIRED}:
+    if payment.state not in _UNDER_WAY:
         return
     if not _bind(payment, outcome.gateway_ref):
         report(BreakKind.FOREIGN_REFERENCE, payment, outcome.gateway_ref, f"told by {cause}", now)
@@ -187,11 +204,13 @@ def _ask_again(payment: Payment, outcome: Outcome, now: datetime) -> None:
     if isinstance(outcome, Pending) and outcome.gateway_ref and not _bind(payment, outcome.gateway_ref):
         report(BreakKind.FOREIGN_REFERENCE, payment, outcome.gateway_ref, "told as pending", now)
     wait_s = BACKOFF_S[min(payment.asks, len(BACKOFF_S) - 1)]
+    payment.busy_until = None
     if isinstance(outcome, Busy):
         wait_s = max(wait_s, outcome.retry_after_s)
+        payment.busy_until = now + timedelta(seconds=outcome.retry_after_s)
     payment.asks += 1
     payment.next_ask_at = now + timedelta(seconds=wait_s)
-    payment.save(update_fields=["asks", "next_ask_at"])
+    payment.save(update_fields=["asks", "next_ask_at", "busy_until"])
     defer(
         "payments.follow",
         run_at=payment.next_ask_at,

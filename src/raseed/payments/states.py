@@ -42,11 +42,11 @@ MOVES: dict[State, frozenset[State]] = {
         {State.SUBMITTED, State.SUCCEEDED, State.FAILED, State.CANCELED, State.REVIEW}
     ),
     State.REVIEW: frozenset({State.SUCCEEDED, State.FAILED}),
-    State.FAILED: frozenset({State.SUCCEEDED}),
-    State.CANCELED: frozenset({State.SUCCEEDED}),
+    State.FAILED: frozenset({State.SUCCEEDED, State.REVIEW}),
+    State.CANCELED: frozenset({State.SUCCEEDED, State.REVIEW}),
     State.SUCCEEDED: frozenset(),
 }
-# Nothing more is asked about these; only a late success can still arrive.
+# Nothing more is asked about these; only a late success can still arrive, or a late capture of something else.
 FINAL = frozenset({State.FAILED, State.CANCELED, State.SUCCEEDED})
 # The outcome is open: these are followed by the page and asked about by reconcile.
 OPEN = frozenset({State.CREATED, State.SUBMITTED, State.ACTION_REQUIRED, State.REVIEW})
@@ -66,8 +66,7 @@ def move(payment: Payment, to: State, cause: Cause, now: datetime) -> None:
     if to not in MOVES[source]:
         raise IllegalMove(f"payment {payment.id}: {source} -> {to} by {cause}")
     payment.state = to
-    if to in FINAL:
-        payment.final_at = now
+    payment.final_at = now if to in FINAL else None
     payment.save(update_fields=["state", "final_at"])
     PaymentMove.objects.create(
         account_id=payment.account_id,

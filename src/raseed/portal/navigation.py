@@ -78,6 +78,7 @@ STAFF_SIDE: Final = (
         covers=("backoffice:account", "backoffice:account_new", "backoffice:admin_new", "backoffice:rename"),
     ),
     Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
+    Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 

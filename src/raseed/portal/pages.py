@@ -154,7 +154,8 @@ class PaymentStatus:
 
     ``state`` is a state of payments.states. ``balance`` is the available balance now. ``reason`` is the sentence of a
     decline. ``action_url`` is the bank's page that waits for the person, ``frame_url`` the same for a frame in ours,
-    where the operator wants it there. ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once
+    where the operator wants it there. ``busy``: the gateway asked us to wait before it is asked again. ``abandoned``: canceled
+    because nobody came to an end at the bank. ``case`` names a review. ``poll_s`` is the pause before the next look, 0 once
     nothing more will change; ``seen`` says what the page shows, so that an unchanged answer need not be sent again.
     """
 
@@ -174,6 +175,8 @@ class PaymentStatus:
     mailed_to: tuple[str, ...] = ()
     voucher_number: str = ""
     service_restored: bool = False
+    busy: bool = False
+    abandoned: bool = False
     poll_s: int = 0
     seen: str = ""
 

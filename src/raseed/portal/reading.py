@@ -15,7 +15,8 @@ from raseed.documents.issue import voucher_numbers, voucher_of
 from raseed.money import MINUS, Money
 from raseed.notifications.bounces import payments_not_reached
 from raseed.payments.amounts import PaymentsNotOffered, policy_of
-from raseed.payments.models import GatewayHealth, Payment
+from raseed.payments.models import Payment
+from raseed.payments.reconcile import ABANDONED_AFTER
 from raseed.payments.states import OPEN, State
 from raseed.portal.pages import BalancePage, InProgress, PaymentRow, PaymentStatus, SuspensionLine, Term
 from raseed.portal.terms import EQUATION, TermShown
@@ -86,6 +87,7 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
     voucher = voucher_of(account.id, payment.id) if payment.state == State.SUCCEEDED else None
     number = voucher.display_number if voucher else ""
     poll_s = _pause(payment, number, now)
+    busy = payment.state == State.SUBMITTED and payment.busy_until is not None
     return PaymentStatus(
         id=payment.id,
         state=payment.state,
@@ -104,7 +106,9 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
         voucher_number=number,
         service_restored=_restored(payment),
         poll_s=poll_s,
-        seen=f"{payment.state}.{poll_s}.{number}",
+        busy=busy,
+        abandoned=_abandoned(payment),
+        seen=f"{payment.state}{'.busy' if busy else ''}.{poll_s}.{number}",
     )
 
 
@@ -146,14 +150,16 @@ def _restored(payment: Payment) -> bool:
     ).exists()
 
 
+def _abandoned(payment: Payment) -> bool:
+    """Whether it was canceled because its customer never came to an end at the bank."""
+    if payment.state != State.CANCELED or payment.submitted_at is None or payment.final_at is None:
+        return False
+    return payment.final_at - payment.submitted_at > ABANDONED_AFTER
+
+
 def charged(payment: Payment) -> Money:
     """What the card is, or was, charged."""
     return Money.from_minor(payment.charge_minor, payment.currency)
-
-
-def interrupted(gateway: str, now: datetime) -> bool:
-    """Whether the gateway is silent and no new try is due: the form would only end in a refusal."""
-    return GatewayHealth.objects.filter(gateway=gateway, opened_at__isnull=False, probe_at__gt=now).exists()
 
 
 def in_progress(account: Account, now: datetime) -> InProgress | None:

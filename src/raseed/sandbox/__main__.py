@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="deals the behaviours of --mix")
     parser.add_argument("--mix", default="", help="weights of charges, e.g. G1=70,G5=10,G9=20")
     parser.add_argument("--mix-open", default="", help="weights of opening a payment without a card")
+    parser.add_argument("--mix-refund", default="", help="weights of refunds, e.g. G1=90,G16=10")
+    parser.add_argument("--mix-webhook", default="", help="weights of letters, e.g. G1=90,G18-twice=10")
     parser.add_argument(
         "--return-origin", action="append", default=[], help="may be repeated; :* is any port"
     )
@@ -34,10 +36,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--hang-s", type=float, default=SandboxSettings.hang_s)
     parser.add_argument("--late-s", type=float, default=SandboxSettings.late_s)
     parser.add_argument("--refund-s", type=float, default=SandboxSettings.refund_s)
+    parser.add_argument("--dispute-s", type=float, default=SandboxSettings.dispute_s)
+    parser.add_argument("--list-lag-s", type=float, default=SandboxSettings.list_lag_s)
+    parser.add_argument("--busy-s", type=int, default=SandboxSettings.busy_s, help="Retry-After of G11")
     parser.add_argument("--key-horizon-s", type=float, default=SandboxSettings.key_horizon_s)
+    parser.add_argument("--key-horizon-short-s", type=float, default=SandboxSettings.key_horizon_short_s)
     parser.add_argument("--webhook-backoff-s", type=float, default=SandboxSettings.webhook_backoff_s)
     parser.add_argument("--webhook-attempts-max", type=int, default=SandboxSettings.webhook_attempts_max)
     parser.add_argument("--webhook-drop-percent", type=int, default=SandboxSettings.webhook_drop_percent)
+    parser.add_argument("--webhook-late-s", type=float, default=SandboxSettings.webhook_late_s)
     parser.add_argument(
         "--repeat-references",
         dest="unique_references",
@@ -47,7 +54,7 @@ def main(arguments: list[str]) -> int:
     given = vars(parser.parse_args(arguments))
     origins = tuple(given.pop("return_origin")) or LOCAL_ORIGINS
     try:
-        given["mix"], given["mix_open"] = parse_mix(given["mix"]), parse_mix(given["mix_open"])
+        given |= {name: parse_mix(text) for name, text in given.items() if name.startswith("mix")}
         settings = SandboxSettings(
             **given,
             return_origins=origins,

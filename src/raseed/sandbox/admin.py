@@ -18,7 +18,7 @@ from raseed.sandbox import wire
 from raseed.sandbox.bank import Bank, Turn
 from raseed.sandbox.cards import CardErrors, read_card
 from raseed.sandbox.doors import BANK, COURIER, SETTINGS, json_response, payment_of
-from raseed.sandbox.faults import Behaviour, Stage, Transport
+from raseed.sandbox.faults import AT_STAGE, Behaviour, Stage, Transport
 from raseed.sandbox.store import Payment
 
 _CHOICES = frozenset({"next", "reference", "behaviour", "mix", "stage", "webhook_drop_percent", "clear"})
@@ -29,14 +29,14 @@ routes = web.RouteTableDef()
 
 @routes.post("/admin/behaviour")
 async def choose_behaviour(request: web.Request) -> web.Response:
-    """Order the behaviour of the next step, of a reference, or by weights; `stage` is charge (default) or open."""
+    """Order the behaviour of the next step, of a reference, or by weights; `stage` is charge unless it is named."""
     body = wire.parse_object(await request.read())
     unknown = set(body) - _CHOICES
     if unknown or not body:
         raise wire.ApiError(400, "invalid_request", f"fields must be among {', '.join(sorted(_CHOICES))}")
     stage_name = body.get("stage", Stage.CHARGE.value)
     if stage_name not in set(Stage):
-        raise wire.ApiError(400, "invalid_request", "stage must be charge or open", "stage")
+        raise wire.ApiError(400, "invalid_request", f"stage must be {', '.join(Stage)}", "stage")
     bank = request.app[BANK]
     with bank.store.transaction():
         _apply(bank, body, Stage(stage_name))
@@ -60,7 +60,7 @@ async def act_as_customer(request: web.Request) -> web.Response:
             await courier.deliver_now(event_id)
     courier.wake()
     seen = turn.payment or payment
-    arrives = turn.transport in {Transport.ANSWER, Transport.AFTER_WEBHOOK} and turn.answer.status < 500
+    arrives = turn.transport in {Transport.ANSWER, Transport.AFTER_WEBHOOK} and turn.answer.status < 429
     final = seen.state in {"succeeded", "failed", "canceled"}
     answer = {
         "payment": json.loads(bank.render(seen)),
@@ -71,12 +71,13 @@ async def act_as_customer(request: web.Request) -> web.Response:
 
 @routes.get("/admin/book")
 async def dump_book(request: web.Request) -> web.Response:
-    """Everything, for comparison: book, payments, refunds, letters."""
+    """Everything, for comparison: book, payments, refunds, disputes, letters."""
     store = request.app[BANK].store
     body = {
         "entries": [wire.entry_json(one) for one in store.book(0, -1)],
         "payments": [json.loads(request.app[BANK].render(one)) for one in store.payments()],
         "refunds": [asdict(one) for one in store.refunds()],
+        "disputes": [asdict(one) for one in store.disputes()],
         "letters": [{**asdict(one), "payload": json.loads(one.payload)} for one in store.letters()],
     }
     return json_response(json.dumps(body))
@@ -94,34 +95,36 @@ def _apply(bank: Bank, body: Mapping[str, Any], stage: Stage) -> None:
             )
         store.set_control("webhook_drop_percent", percent)
     if "mix" in body:
-        store.set_control(f"{stage}:mix", _mix(body["mix"]))
+        store.set_control(f"{stage}:mix", _mix(body["mix"], stage))
     if "next" in body:
         queue = store.control(f"{stage}:next") or []
-        store.set_control(f"{stage}:next", [*queue, _behaviour(body["next"], "next")])
+        store.set_control(f"{stage}:next", [*queue, _behaviour(body["next"], "next", stage)])
     if "reference" in body or "behaviour" in body:
         reference = body.get("reference")
         if not isinstance(reference, str) or not reference:
             raise wire.ApiError(
                 400, "invalid_request", "reference must be the merchant's reference", "reference"
             )
-        store.set_control(f"{stage}:reference:{reference}", _behaviour(body.get("behaviour"), "behaviour"))
+        chosen = _behaviour(body.get("behaviour"), "behaviour", stage)
+        store.set_control(f"{stage}:reference:{reference}", chosen)
         store.unmark_fired(reference, stage)
 
 
-def _behaviour(value: object, name: str) -> str:
-    if not isinstance(value, str) or value not in set(Behaviour):
-        raise wire.ApiError(400, "invalid_request", "must be G1 to G9", name)
+def _behaviour(value: object, name: str, stage: Stage) -> str:
+    if not isinstance(value, str) or value not in AT_STAGE[stage]:
+        known = ", ".join(one for one in Behaviour if one in AT_STAGE[stage])
+        raise wire.ApiError(400, "invalid_request", f"must be one of {known}", name)
     return value
 
 
-def _mix(value: object) -> dict[str, int]:
+def _mix(value: object, stage: Stage) -> dict[str, int]:
     if not isinstance(value, dict):
         raise wire.ApiError(400, "invalid_request", "must be an object of weights", "mix")
     mix: dict[str, int] = {}
     for name, weight in value.items():
         if not isinstance(weight, int) or isinstance(weight, bool) or weight < 0:
             raise wire.ApiError(400, "invalid_request", "weights must be whole and not negative", "mix")
-        mix[_behaviour(name, "mix")] = weight
+        mix[_behaviour(name, "mix", stage)] = weight
     if mix and not sum(mix.values()):
         raise wire.ApiError(400, "invalid_request", "weights must not all be zero", "mix")
     return mix
@@ -143,6 +146,7 @@ def _act(bank: Bank, payment: Payment, body: Mapping[str, Any], act: str, key: s
             ) from error
         turn = bank.confirm(payment, card, now)
         payment = turn.payment or payment
-    if act != "abandon" and payment.state == "requires_action" and payment.step == "three_ds":
+    waits = payment.state == "requires_action" and payment.step == "three_ds"
+    if act != "abandon" and (waits or bank.charges_late(payment)):
         return bank.authenticate(payment, "" if act == "complete" else "authentication_failed", now)
     return turn or bank.look(payment)

@@ -10,7 +10,7 @@ import time
 from aiohttp import web
 
 from raseed.sandbox import wire
-from raseed.sandbox.doors import BANK, SETTINGS, json_response, let_out, payment_of
+from raseed.sandbox.doors import BANK, SETTINGS, json_answer, json_response, let_out, payment_of
 
 _LIST_MAX = 1000
 
@@ -25,7 +25,7 @@ async def create_payment(request: web.Request) -> web.Response:
     body = wire.parse_object(await request.read())
     order = wire.parse_order(body, request.app[SETTINGS].return_origins, now)
     turn = request.app[BANK].create(order, key, _fingerprint(request, body), now)
-    return await let_out(request, turn, json_response(turn.answer.body, turn.answer.status))
+    return await let_out(request, turn, json_answer(turn.answer))
 
 
 @routes.get("/v1/payments/{ref}")
@@ -51,7 +51,7 @@ async def find_payment(request: web.Request) -> web.Response:
 async def cancel_payment(request: web.Request) -> web.Response:
     """Cancel, or learn that it is too late."""
     turn = request.app[BANK].cancel(payment_of(request), time.time())
-    return await let_out(request, turn, json_response(turn.answer.body, turn.answer.status))
+    return await let_out(request, turn, json_answer(turn.answer))
 
 
 @routes.post("/v1/refunds")
@@ -60,7 +60,7 @@ async def create_refund(request: web.Request) -> web.Response:
     key = _idempotency_key(request)
     body = wire.parse_object(await request.read())
     answer = request.app[BANK].refund(wire.parse_refund(body), key, _fingerprint(request, body), time.time())
-    return json_response(answer.body, answer.status)
+    return json_answer(answer)
 
 
 @routes.delete("/v1/cards/{ref}")
@@ -77,9 +77,12 @@ async def list_book(request: web.Request) -> web.Response:
     after, limit = _count(request, "after", 0), _count(request, "limit", 100)
     if not 1 <= limit <= _LIST_MAX:
         raise wire.ApiError(400, "invalid_request", f"limit must be 1 to {_LIST_MAX}", "limit")
-    entries = request.app[BANK].store.book(after, limit + 1)
+    store, now = request.app[BANK].store, time.time()
+    entries = store.listed(after, limit + 1, now)
     page = entries[:limit]
     last = page[-1].cursor if page else after
+    if page and len(entries) > limit > 1 and store.list_lags(now):
+        last -= 1  # pages shift: the next one begins with the last line of this one
     body = {
         "entries": [wire.entry_json(one) for one in page],
         "next": str(last),

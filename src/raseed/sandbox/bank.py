@@ -10,34 +10,27 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from raseed.sandbox import wire
+from raseed.sandbox import afterwards, letters, weather, wire
 from raseed.sandbox.cards import PROFILES, TypedCard
-from raseed.sandbox.faults import (
-    FORCED_DECLINE,
-    TRANSPORT,
-    Behaviour,
-    Stage,
-    Transport,
-    drawn,
-    percent_hit,
-)
+from raseed.sandbox.faults import FORCED_DECLINE, TRANSPORT, Behaviour, Stage, Transport
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import KeyRecord, Letter, Payment, Refund, SavedCard, Store
+from raseed.sandbox.store import KeyRecord, Payment, SavedCard, Store
 
 _SERVER_ERROR = json.dumps(
     {"error": {"type": "server_error", "message": "Something went wrong at the bank."}}
 )
+_TOO_MANY = json.dumps({"error": {"type": "too_many_requests", "message": "Ask again later."}})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status and a JSON body."""
+    """An HTTP status, a JSON body and further headers."""
 
     status: int
     body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +71,21 @@ class Bank:
             behaviour = self._choose(stage, order.reference)
             if behaviour is Behaviour.G8:
                 return Turn(None, Answer(500, _SERVER_ERROR), Transport.RESET)
+            if behaviour is Behaviour.G11:
+                return Turn(None, self._busy())
             if behaviour is Behaviour.G9:
                 return self._create_late(payment, verdict, fingerprint, now)
             self.store.add_payment(payment)
             events: tuple[str, ...] = ()
-            if verdict.final:
-                payment, events = self._settle(payment, FORCED_DECLINE.get(behaviour, verdict.decline), now)
+            if verdict.final and behaviour is Behaviour.G10:
+                self.store.strike(payment, behaviour)
+            elif verdict.final:
+                payment, events = self._settle(payment, verdict.decline, behaviour, now)
             answer = self._answer(payment, behaviour)
-            self.store.put_key(KeyRecord(key, fingerprint, answer.status, answer.body, now))
+            known_since = now
+            if behaviour is Behaviour.G12:
+                known_since += self.settings.key_horizon_short_s - self.settings.key_horizon_s
+            self.store.put_key(KeyRecord(key, fingerprint, answer.status, answer.body, known_since))
             return Turn(payment, answer, TRANSPORT[behaviour], events)
 
     def cancel(self, payment: Payment, now: float) -> Turn:
@@ -109,26 +109,7 @@ class Bank:
             replayed = self._replay(key, fingerprint, now)
             if replayed is not None:
                 return replayed
-            payment = self.store.payment(order.payment)
-            if payment is None:
-                raise wire.ApiError(404, "not_found", "no such payment", "payment")
-            if payment.state != "succeeded" or payment.captured_amount is None:
-                raise wire.ApiError(
-                    422, "not_captured", "only a succeeded payment can be refunded", "payment"
-                )
-            left = payment.captured_amount - self.store.refunded(payment.ref)
-            if order.amount > left:
-                raise wire.ApiError(422, "over_refund", f"only {left} can still be refunded", "amount")
-            refund = Refund(
-                ref=_token("re"),
-                payment=payment.ref,
-                amount=order.amount,
-                currency=payment.captured_currency or payment.currency,
-                state="pending",
-                due_at=now + self.settings.refund_s,
-                created_at=now,
-            )
-            self.store.add_refund(refund)
+            refund, payment = afterwards.open_refund(self.store, self.settings, order, now)
             answer = Answer(200, json.dumps(wire.refund_json(refund, payment)))
             self.store.put_key(KeyRecord(key, fingerprint, answer.status, answer.body, now))
             return answer
@@ -161,12 +142,20 @@ class Bank:
             return self._charge(payment, profile.first, known, now)
 
     def authenticate(self, payment: Payment, decline: str, now: float) -> Turn:
-        """The customer answered 3-D Secure: `decline` is "" for completed, else why it failed."""
+        """The customer answered 3-D Secure: `decline` is "" for completed, else why it failed.
+
+        With G10 the answer counts although the merchant has canceled meanwhile: the card's bank was quicker.
+        """
         with self.store.transaction():
             payment = self._again(payment)
-            if payment.state != "requires_action" or payment.step != "three_ds":
+            waits = payment.state == "requires_action" and payment.step == "three_ds"
+            if not waits and not self.charges_late(payment):
                 return self.look(payment)
             return self._charge(payment, decline, {}, now)
+
+    def charges_late(self, payment: Payment) -> bool:
+        """Whether completing 3-D Secure still charges this canceled payment."""
+        return payment.state == "canceled" and self.store.struck(payment) == Behaviour.G10
 
     def look(self, payment: Payment) -> Turn:
         """Do nothing: the payment as it stands."""
@@ -175,16 +164,19 @@ class Bank:
     # -- the clock
 
     def tick(self, now: float) -> tuple[str, ...]:
-        """Do what has become due: late charges, refunds, forgetting keys. Returns the events announced."""
+        """Do what has become due: late charges, refunds, disputes. Returns the events announced."""
         late, refunds = self.store.payments_due(now), self.store.refunds_due(now)
-        if not late and not refunds:
+        disputes = self.store.disputes_due(now)
+        if not late and not refunds and not disputes:
             return ()
         events: tuple[str, ...] = ()
         with self.store.transaction():
             for payment in late:
                 events += self._finish_late(payment, now)
             for refund in refunds:
-                events += self._finish_refund(refund, now)
+                events += afterwards.finish_refund(self.store, self.settings, refund, now)
+            for dispute in disputes:
+                events += afterwards.go_on_with(self.store, self.settings, dispute, now)
         return events
 
     def prune(self, now: float) -> None:
@@ -206,7 +198,17 @@ class Bank:
     def _answer(self, payment: Payment, behaviour: Behaviour) -> Answer:
         if behaviour is Behaviour.G7:
             return Answer(500, _SERVER_ERROR)
+        if behaviour is Behaviour.G14:
+            return Answer(200, json.dumps(self._swapped(wire.payment_json(payment, self._page(payment)))))
         return Answer(402 if payment.state == "failed" else 200, self.render(payment))
+
+    def _busy(self) -> Answer:
+        return Answer(429, _TOO_MANY, {"Retry-After": str(self.settings.busy_s)})
+
+    def _swapped(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """The answer of G14: all true but the id, which is that of another customer's payment, if there is one."""
+        other = self.store.paid_by_another(shown["customer"])
+        return shown if other is None else {**shown, "id": other.ref}
 
     # -- inside the transaction
 
@@ -238,26 +240,7 @@ class Bank:
         return card
 
     def _choose(self, stage: Stage, reference: str) -> Behaviour:
-        """By reference, else the next one ordered, else by seed; a fault strikes once per reference and stage."""
-        if self.store.has_fired(reference, stage):
-            return Behaviour.G1
-        chosen = self.store.control(f"{stage}:reference:{reference}")
-        if chosen is None:
-            queue: list[str] = self.store.control(f"{stage}:next") or []
-            if queue:
-                chosen = queue[0]
-                self.store.set_control(f"{stage}:next", queue[1:] or None)
-        if chosen is None:
-            configured = self.settings.mix if stage is Stage.CHARGE else self.settings.mix_open
-            ordered = self.store.control(f"{stage}:mix")
-            mix = (
-                configured
-                if ordered is None
-                else {Behaviour(name): weight for name, weight in ordered.items()}
-            )
-            chosen = drawn(self.settings.seed, stage, reference, mix)
-        self.store.mark_fired(reference, stage)
-        return Behaviour(chosen)
+        return weather.choose(self.store, self.settings, stage, reference)
 
     def _create_late(self, payment: Payment, verdict: _Verdict, fingerprint: str, now: float) -> Turn:
         late = self.settings.late_s + now
@@ -273,36 +256,51 @@ class Bank:
         behaviour = self._choose(Stage.CHARGE, payment.reference)
         if behaviour is Behaviour.G8:
             return Turn(payment, Answer(500, _SERVER_ERROR), Transport.RESET)
+        if behaviour is Behaviour.G11:
+            return Turn(payment, self._busy())
         if known:
             payment = self.store.change_payment(payment, **known)
+        if behaviour is Behaviour.G10 and not decline:
+            self.store.strike(payment, behaviour)
+            if payment.step == "card":
+                return self.look(self.store.change_payment(payment, step="three_ds"))
         if behaviour is Behaviour.G9:
             late = {"state": "processing", "step": "", "decline_code": decline, "hidden": True}
             payment = self.store.change_payment(payment, due_at=now + self.settings.late_s, **late)
             return Turn(payment, Answer(500, _SERVER_ERROR), Transport.RESET)
-        payment, events = self._settle(payment, FORCED_DECLINE.get(behaviour, decline), now)
+        payment, events = self._settle(payment, decline, behaviour, now)
         return Turn(payment, self._answer(payment, behaviour), TRANSPORT[behaviour], events)
 
-    def _settle(self, payment: Payment, decline: str, now: float) -> tuple[Payment, tuple[str, ...]]:
+    def _settle(
+        self, payment: Payment, decline: str, behaviour: Behaviour, now: float
+    ) -> tuple[Payment, tuple[str, ...]]:
         """The one place where a charge or a decline is written."""
+        decline = FORCED_DECLINE.get(behaviour, decline)
         shown: dict[str, Any] = {"step": "", "hidden": False, "due_at": None}
         if decline:
             payment = self.store.change_payment(payment, state="failed", decline_code=decline, **shown)
             self.store.write_book("decline", payment, payment.amount, detail=decline, at=now)
-            kind = "payment.failed"
-        else:
-            if payment.save_card:
-                shown["card_ref"] = self._keep_card(payment)
-            payment = self.store.change_payment(
-                payment,
-                state="succeeded",
-                decline_code="",
-                captured_amount=payment.amount,
-                captured_currency=payment.currency,
-                **shown,
-            )
-            self.store.write_book("charge", payment, payment.amount, detail="", at=now)
-            kind = "payment.succeeded"
-        return payment, self._announce(kind, wire.payment_json(payment, None), now)
+            return payment, self._announce("payment.failed", wire.payment_json(payment, None), now)
+        if payment.save_card:
+            shown["card_ref"] = self._keep_card(payment)
+        captured, currency = wire.captured(payment, behaviour)
+        payment = self.store.change_payment(
+            payment,
+            state="succeeded",
+            decline_code="",
+            captured_amount=captured,
+            captured_currency=currency,
+            **shown,
+        )
+        if behaviour is Behaviour.G12:
+            self.store.strike(payment, behaviour)
+        if behaviour is Behaviour.G15:
+            self.store.strike(payment, behaviour, now + self.settings.list_lag_s)
+        self.store.write_book("charge", payment, captured, detail="", at=now)
+        afterwards.expect_dispute(self.store, self.settings, payment, behaviour, now)
+        told = wire.payment_json(payment, None)
+        told = self._swapped(told) if behaviour is Behaviour.G14 else told
+        return payment, self._announce("payment.succeeded", told, now)
 
     def _keep_card(self, payment: Payment) -> str:
         ref = _token("card")
@@ -323,7 +321,7 @@ class Bank:
     def _finish_late(self, payment: Payment, now: float) -> tuple[str, ...]:
         events: tuple[str, ...] = ()
         if payment.state == "processing":
-            payment, events = self._settle(payment, payment.decline_code, now)
+            payment, events = self._settle(payment, payment.decline_code, Behaviour.G9, now)
         else:
             payment = self.store.change_payment(payment, hidden=False, due_at=None)
         record = self.store.key(payment.idempotency_key)
@@ -332,27 +330,8 @@ class Bank:
             self.store.put_key(KeyRecord(record.key, record.fingerprint, answer.status, answer.body, now))
         return events
 
-    def _finish_refund(self, refund: Refund, now: float) -> tuple[str, ...]:
-        payment = self.store.payment(refund.payment)
-        if payment is None:
-            raise LookupError(refund.payment)
-        self.store.finish_refund(refund.ref)
-        self.store.write_book("refund", payment, refund.amount, detail=refund.ref, at=now)
-        done = replace(refund, state="succeeded")
-        return self._announce("refund.succeeded", wire.refund_json(done, payment), now)
-
     def _announce(self, kind: str, thing: Mapping[str, Any], now: float) -> tuple[str, ...]:
-        ordered = self.store.control("webhook_drop_percent")
-        percent = self.settings.webhook_drop_percent if ordered is None else int(ordered)
-        if percent_hit(self.settings.seed, f"{kind}:{thing['id']}", percent):
-            return ()
-        event_id = _token("evt")
-        created = datetime.fromtimestamp(now, UTC).isoformat()
-        payload = json.dumps(
-            {"id": event_id, "type": kind, "created": created, "object": thing}, ensure_ascii=False
-        )
-        self.store.add_letter(Letter(event_id, payload, 0, now, None))
-        return (event_id,)
+        return letters.announce(self.store, self.settings, kind, thing, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,16 @@ _YEARS_AHEAD_MAX = 20
 class Profile:
     """How a card behaves: `first` where it is typed, `saved` when its reference is charged (decline codes or "").
 
-    `three_ds_first` and `three_ds_saved` say when the customer must confirm on the 3-D Secure page.
+    `three_ds_first` and `three_ds_saved` say when the customer must confirm on the 3-D Secure page. `dispute` is how
+    the dispute ends that the customer opens after each charge: "won" or "lost" for the merchant, "" for none.
     """
 
     first: str = ""
     saved: str = ""
     three_ds_first: bool = False
     three_ds_saved: bool = False
+    refund_fails: bool = False
+    dispute: str = ""
 
     @property
     def chargeable_unattended(self) -> bool:
@@ -47,6 +50,9 @@ PROFILES: Mapping[str, Profile] = {
     "always_three_ds": Profile(three_ds_first=True, three_ds_saved=True),
     "three_ds_once": Profile(three_ds_first=True),
     "fails_later": Profile(saved="generic_decline"),
+    "refund_fails": Profile(refund_fails=True),
+    "dispute_won": Profile(dispute="won"),
+    "dispute_lost": Profile(dispute="lost"),
 }
 
 TEST_CARDS: Mapping[str, str] = {
@@ -61,6 +67,9 @@ TEST_CARDS: Mapping[str, str] = {
     "4000002760003184": "always_three_ds",
     "4000002500003155": "three_ds_once",
     "4000000000000341": "fails_later",
+    "4000000000005126": "refund_fails",
+    "4000000000002685": "dispute_won",
+    "4000000000000259": "dispute_lost",
 }
 
 # Declines after which the same card may be charged again without anyone changing anything.

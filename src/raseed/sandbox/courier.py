@@ -14,10 +14,13 @@ from contextlib import suppress
 
 import aiohttp
 
+from raseed.sandbox.faults import Behaviour
 from raseed.sandbox.settings import SandboxSettings
 from raseed.sandbox.store import Letter, Store
 
 _AT_ONCE_MAX = 8
+_STALE_S = 600
+_COPIES = {Behaviour.TWICE: 2, Behaviour.THRICE: 3}
 _IDLE_S = 0.25
 
 
@@ -82,7 +85,7 @@ class Courier:
 
     async def _carry(self, letter: Letter) -> None:
         try:
-            delivered = await self._post(letter.payload.encode())
+            delivered = await self._send(letter)
             now, attempts = time.time(), letter.attempts + 1
             next_at = None if delivered else self._next_try(attempts, now)
             with self._store.transaction():
@@ -96,13 +99,22 @@ class Courier:
         wait: float = self._settings.webhook_backoff_s * 2 ** (attempts - 1)
         return now + min(wait, self._settings.webhook_backoff_s_max)
 
-    async def _post(self, body: bytes) -> bool:
+    async def _send(self, letter: Letter) -> bool:
+        """One try, in the way that the letter's fate wants (G18); whether the true letter was taken."""
+        body, now, secret = letter.payload.encode(), int(time.time()), self._settings.webhook_secret
+        fate, first = self._store.fate(letter.event_id), letter.attempts == 0
+        if fate == Behaviour.FORGED and first:
+            return await self._post(body, signature(f"not {secret}", now, body))
+        if fate == Behaviour.STALE and first:
+            return await self._post(body, signature(secret, now - _STALE_S, body))
+        copies = _COPIES.get(Behaviour(fate), 1) if fate else 1
+        taken = await asyncio.gather(*(self._post(body, signature(secret, now, body)) for _ in range(copies)))
+        return all(taken)
+
+    async def _post(self, body: bytes, signed: str) -> bool:
         if self._session is None:
             return False
-        headers = {
-            "Content-Type": "application/json",
-            "Sandbox-Signature": signature(self._settings.webhook_secret, int(time.time()), body),
-        }
+        headers = {"Content-Type": "application/json", "Sandbox-Signature": signed}
         try:
             async with self._session.post(
                 self._settings.webhook_url, data=body, headers=headers, allow_redirects=False

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from raseed.sandbox.bank import Bank, Turn
+from raseed.sandbox.bank import Answer, Bank, Turn
 from raseed.sandbox.courier import Courier
 from raseed.sandbox.faults import Transport
 from raseed.sandbox.settings import SandboxSettings
@@ -44,8 +44,16 @@ async def speak_json(request: web.Request, handler: Handler) -> web.StreamRespon
 
 def json_response(body: str, status: int = 200) -> web.Response:
     """JSON text as a response that nobody keeps."""
+    return json_answer(Answer(status, body))
+
+
+def json_answer(answer: Answer) -> web.Response:
+    """What a verb of the bank answers, as a response that nobody keeps."""
     return web.Response(
-        text=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+        text=answer.body,
+        status=answer.status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **answer.headers},
     )
 
 

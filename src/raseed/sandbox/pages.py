@@ -91,7 +91,11 @@ async def _after(request: web.Request, turn: Turn, before: Payment) -> web.Respo
     payment = turn.payment or before
     if turn.answer.status >= 500:
         return await let_out(request, turn, _end(request, payment, "broken", 500))
-    done_now = before.state == "requires_action" and payment.state in {"succeeded", "failed", "canceled"}
+    if turn.answer.status == 429:
+        busy = _end(request, payment, "busy", 429)
+        busy.headers.update(turn.answer.headers)
+        return await let_out(request, turn, busy)
+    done_now = before.state != payment.state and payment.state in {"succeeded", "failed", "canceled"}
     if done_now and not _embedded(request):
         return await let_out(request, turn, _see_other(request, payment, payment.return_url))
     return await let_out(request, turn, _onward(request, payment))

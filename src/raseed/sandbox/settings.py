@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from raseed.sandbox.faults import Behaviour
+from raseed.sandbox.faults import AT_STAGE, Behaviour, Stage
 
 LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 
@@ -17,8 +17,9 @@ LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*")
 class SandboxSettings:
     """Raises ValueError naming the field where a value cannot be used.
 
-    `mix` weighs the behaviours of charges and `mix_open` those of opening a payment without a card; both are
-    drawn by `seed` and our reference, so that a run can be repeated. An empty mix means that all goes well.
+    `mix` weighs the behaviours of charges, `mix_open` those of opening a payment without a card, `mix_refund` and
+    `mix_webhook` those of refunds and letters; all are drawn by `seed` and our reference, so that a run can be
+    repeated. An empty mix means that all goes well.
     `unique_references` False lets one reference be charged under two keys, as most real gateways do.
     """
 
@@ -35,16 +36,33 @@ class SandboxSettings:
     merchant_name_ar: str = "رصيد التجريبي"
     mix: Mapping[Behaviour, int] = field(default_factory=dict)
     mix_open: Mapping[Behaviour, int] = field(default_factory=dict)
+    mix_refund: Mapping[Behaviour, int] = field(default_factory=dict)
+    mix_webhook: Mapping[Behaviour, int] = field(default_factory=dict)
     unique_references: bool = True
     hang_s: float = 30.0
     late_s: float = 4.0
     refund_s: float = 0.2
+    dispute_s: float = 2.0
+    list_lag_s: float = 4.0
+    busy_s: int = 2
     key_horizon_s: float = 86_400.0
+    key_horizon_short_s: float = 5.0
     webhook_timeout_s: float = 5.0
     webhook_backoff_s: float = 0.5
     webhook_backoff_s_max: float = 60.0
     webhook_attempts_max: int = 12
     webhook_drop_percent: int = 0
+    webhook_late_s: float = 2.0
+
+    @property
+    def mixes(self) -> Mapping[Stage, Mapping[Behaviour, int]]:
+        """The weights of each step."""
+        return {
+            Stage.CHARGE: self.mix,
+            Stage.OPEN: self.mix_open,
+            Stage.REFUND: self.mix_refund,
+            Stage.WEBHOOK: self.mix_webhook,
+        }
 
     def __post_init__(self) -> None:
         """Refuse what would make the bank unsafe or untrue."""
@@ -60,7 +78,9 @@ class SandboxSettings:
             raise ValueError("return_origins is empty: name where customers may be sent back to")
         if not 0 <= self.webhook_drop_percent <= 100:
             raise ValueError("webhook_drop_percent must be 0 to 100")
-        for weights in (self.mix, self.mix_open):
+        for stage, weights in self.mixes.items():
+            if not weights.keys() <= AT_STAGE[stage]:
+                raise ValueError(f"the mix of {stage} may name only {', '.join(sorted(AT_STAGE[stage]))}")
             if any(weight < 0 for weight in weights.values()) or (weights and not sum(weights.values())):
                 raise ValueError("weights of a mix must not be negative, nor all zero")
 

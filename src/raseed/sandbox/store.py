@@ -44,6 +44,13 @@ CREATE TABLE IF NOT EXISTS refunds (
 CREATE TABLE IF NOT EXISTS letters (
     event_id TEXT PRIMARY KEY, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at REAL, delivered_at REAL);
 CREATE INDEX IF NOT EXISTS letters_next ON letters (next_at) WHERE next_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS fates (event_id TEXT PRIMARY KEY, fate TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS disputes (
+    ref TEXT PRIMARY KEY, payment TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL,
+    state TEXT NOT NULL, ends TEXT NOT NULL, due_at REAL, created_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS disputes_due ON disputes (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS struck (
+    payment TEXT PRIMARY KEY, behaviour TEXT NOT NULL, until REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS fired (reference TEXT NOT NULL, stage TEXT NOT NULL, PRIMARY KEY (reference, stage));
 CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -97,7 +104,7 @@ class SavedCard:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """A row of `refunds`; `state` is pending or succeeded."""
+    """A row of `refunds`; `state` is pending, succeeded or failed."""
 
     ref: str
     payment: str
@@ -109,8 +116,22 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Dispute:
+    """A row of `disputes`; `state` is coming, open, won or lost, and `ends` is which of the last two it will be."""
+
+    ref: str
+    payment: str
+    amount: int
+    currency: str
+    state: str
+    ends: str
+    due_at: float | None
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class BookEntry:
-    """A line of the book. `detail` is a decline code or a refund's reference."""
+    """A line of the book. `detail` is a decline code, or the reference of a refund or dispute."""
 
     cursor: int
     kind: str
@@ -187,18 +208,31 @@ class Store:
         return self._one(Payment, "SELECT * FROM payments WHERE ref = ?", ref)
 
     def payment_by_reference(self, reference: str) -> Payment | None:
-        """By the merchant's reference, unless still hidden; a charged one before any other, then the latest."""
+        """By the merchant's reference, unless still hidden or only in the list; a charged one first, then the latest."""
         return self._one(
             Payment,
             "SELECT * FROM payments WHERE reference = ? AND NOT hidden"
+            " AND ref NOT IN (SELECT payment FROM struck WHERE behaviour = 'G12')"
             " ORDER BY state = 'succeeded' DESC, created_at DESC LIMIT 1",
             reference,
         )
 
     def reference_taken(self, reference: str) -> bool:
-        """Whether any payment, hidden or not, bears this reference."""
-        row = self._db.execute("SELECT 1 FROM payments WHERE reference = ?", (reference,)).fetchone()
-        return row is not None
+        """Whether any payment, hidden or not, bears this reference; one that only the list knows does not count."""
+        row = self._db.execute(
+            "SELECT 1 FROM payments WHERE reference = ?"
+            " AND ref NOT IN (SELECT payment FROM struck WHERE behaviour = 'G12')",
+            (reference,),
+        )
+        return row.fetchone() is not None
+
+    def paid_by_another(self, customer: str) -> Payment | None:
+        """The latest charged payment of any other customer."""
+        return self._one(
+            Payment,
+            "SELECT * FROM payments WHERE customer <> ? AND state = 'succeeded' ORDER BY created_at DESC LIMIT 1",
+            customer,
+        )
 
     def payments_due(self, now: float) -> list[Payment]:
         """Late ones whose time has come, oldest first."""
@@ -211,10 +245,11 @@ class Store:
     # -- the book
 
     def write_book(self, kind: str, payment: Payment, amount: int, *, detail: str, at: float) -> None:
-        """Append one line, in the payment's currency."""
+        """Append one line, in the currency that was captured, or asked for where nothing was."""
+        currency = payment.captured_currency or payment.currency
         self._db.execute(
             "INSERT INTO book (kind, payment, reference, amount, currency, detail, at) VALUES (?,?,?,?,?,?,?)",
-            (kind, payment.ref, payment.reference, amount, payment.currency, detail, at),
+            (kind, payment.ref, payment.reference, amount, currency, detail, at),
         )
 
     def book(self, after: int, limit: int) -> list[BookEntry]:
@@ -222,6 +257,22 @@ class Store:
         return self._all(
             BookEntry, "SELECT * FROM book WHERE cursor > ? ORDER BY cursor LIMIT ?", after, limit
         )
+
+    def listed(self, after: int, limit: int, now: float) -> list[BookEntry]:
+        """As `book`, less the lines of payments that come late into the list (G15)."""
+        return self._all(
+            BookEntry,
+            "SELECT * FROM book WHERE cursor > ? AND payment NOT IN"
+            " (SELECT payment FROM struck WHERE behaviour = 'G15' AND until > ?) ORDER BY cursor LIMIT ?",
+            after,
+            now,
+            limit,
+        )
+
+    def list_lags(self, now: float) -> bool:
+        """Whether any line is still missing from the list."""
+        row = self._db.execute("SELECT 1 FROM struck WHERE behaviour = 'G15' AND until > ?", (now,))
+        return row.fetchone() is not None
 
     # -- idempotency keys
 
@@ -259,7 +310,8 @@ class Store:
     def refunded(self, payment_ref: str) -> int:
         """Minor units given or being given back of a payment."""
         row = self._db.execute(
-            "SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE payment = ?", (payment_ref,)
+            "SELECT COALESCE(SUM(amount), 0) FROM refunds WHERE payment = ? AND state <> 'failed'",
+            (payment_ref,),
         )
         return int(row.fetchone()[0])
 
@@ -267,13 +319,34 @@ class Store:
         """Pending ones whose time has come."""
         return self._all(Refund, "SELECT * FROM refunds WHERE state = 'pending' AND due_at <= ?", now)
 
-    def finish_refund(self, ref: str) -> None:
-        """Move pending to succeeded."""
-        self._db.execute("UPDATE refunds SET state = 'succeeded' WHERE ref = ?", (ref,))
+    def finish_refund(self, ref: str, state: str) -> None:
+        """Move pending to succeeded or failed."""
+        self._db.execute("UPDATE refunds SET state = ? WHERE ref = ?", (state, ref))
 
     def refunds(self) -> list[Refund]:
         """Every refund, oldest first."""
         return self._all(Refund, "SELECT * FROM refunds ORDER BY created_at")
+
+    # -- disputes
+
+    def add_dispute(self, dispute: Dispute) -> None:
+        """Insert one that is coming."""
+        self._insert("disputes", dispute)
+
+    def disputes_due(self, now: float) -> list[Dispute]:
+        """Those whose next step has come."""
+        return self._all(Dispute, "SELECT * FROM disputes WHERE due_at <= ? ORDER BY due_at", now)
+
+    def change_dispute(self, dispute: Dispute, state: str, due_at: float | None) -> Dispute:
+        """Move it on; the dispute as it is now."""
+        self._db.execute(
+            "UPDATE disputes SET state = ?, due_at = ? WHERE ref = ?", (state, due_at, dispute.ref)
+        )
+        return replace(dispute, state=state, due_at=due_at)
+
+    def disputes(self) -> list[Dispute]:
+        """Every dispute, oldest first."""
+        return self._all(Dispute, "SELECT * FROM disputes ORDER BY created_at")
 
     # -- letters
 
@@ -284,6 +357,15 @@ class Store:
     def letter(self, event_id: str) -> Letter | None:
         """A webhook by its event id."""
         return self._one(Letter, "SELECT * FROM letters WHERE event_id = ?", event_id)
+
+    def set_fate(self, event_id: str, fate: str) -> None:
+        """How a letter will travel, where it is not once and well."""
+        self._db.execute("INSERT INTO fates VALUES (?, ?)", (event_id, fate))
+
+    def fate(self, event_id: str) -> str:
+        """How a letter travels; "" for once and well."""
+        row = self._db.execute("SELECT fate FROM fates WHERE event_id = ?", (event_id,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def letters_due(self, now: float, limit: int) -> list[Letter]:
         """Webhooks to send now, oldest first."""
@@ -318,6 +400,15 @@ class Store:
     def unmark_fired(self, reference: str, stage: str) -> None:
         """Let a fault strike again."""
         self._db.execute("DELETE FROM fired WHERE reference = ? AND stage = ?", (reference, stage))
+
+    def strike(self, payment: Payment, behaviour: str, until: float = 0.0) -> None:
+        """Remember a behaviour that stays with a payment after its answer."""
+        self._db.execute("INSERT OR REPLACE INTO struck VALUES (?, ?, ?)", (payment.ref, behaviour, until))
+
+    def struck(self, payment: Payment) -> str:
+        """The behaviour that stays with a payment, "" for none."""
+        row = self._db.execute("SELECT behaviour FROM struck WHERE payment = ?", (payment.ref,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def control(self, name: str) -> Any:
         """A setting made by the admin endpoint (JSON), None if there is none."""

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from raseed.sandbox.cards import PROFILES, RETRYABLE
+from raseed.sandbox.faults import Behaviour
 from raseed.sandbox.settings import origin_allowed
-from raseed.sandbox.store import BookEntry, Payment, Refund
+from raseed.sandbox.store import BookEntry, Dispute, Payment, Refund
 
 AMOUNT_MAX = 99_999_999
 EXPONENTS: Mapping[str, int] = {
@@ -161,6 +162,30 @@ def refund_json(refund: Refund, payment: Payment) -> dict[str, Any]:
         "state": refund.state,
         "created_at": _moment(refund.created_at),
     }
+
+
+def dispute_json(dispute: Dispute, payment: Payment) -> dict[str, Any]:
+    """A dispute as the merchant sees it."""
+    return {
+        "id": dispute.ref,
+        "object": "dispute",
+        "payment": dispute.payment,
+        "reference": payment.reference,
+        "amount": dispute.amount,
+        "currency": dispute.currency,
+        "state": dispute.state,
+        "created_at": _moment(dispute.created_at),
+    }
+
+
+def captured(payment: Payment, behaviour: Behaviour) -> tuple[int, str]:
+    """What a charge takes, in minor units and which currency: what was asked, unless the weather is G13."""
+    if behaviour is Behaviour.G13:
+        step = _STEP_OF_THREE_DECIMALS if EXPONENTS[payment.currency] == 3 else 1
+        return max(payment.amount // 2 // step, 1) * step, payment.currency
+    if behaviour is Behaviour.G13C:
+        return payment.amount, "EUR" if payment.currency != "EUR" else "USD"
+    return payment.amount, payment.currency
 
 
 def entry_json(entry: BookEntry) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from raseed.payments.paynow import (
 )
 from raseed.payments.states import State
 from raseed.portal.pages import CardLine, InProgress, PayPage, Summary, Text
-from raseed.portal.reading import balance_page, in_progress, interrupted, payment_status, smallest_payment
+from raseed.portal.reading import balance_page, in_progress, payment_status, smallest_payment
 from raseed.portal.rendering import page
 from raseed.portal.wording import brand_name
 from raseed.tax.topup import PPM, quote
@@ -97,8 +97,8 @@ def pay(request: ActorRequest) -> HttpResponse:
         amount=request.GET.get("amount", "").strip()[:40],
         method=NEW_CARD if request.GET.get("method") == NEW_CARD else first,
     )
-    down = breaker.GatewayDown() if interrupted(settings.GATEWAY, timezone.now()) else None
-    return _form(request, typed, down)
+    open_now = breaker.takes_payments(settings.GATEWAY, timezone.now())
+    return _form(request, typed, None if open_now else breaker.GatewayDown())
 
 
 @requires(Action.PAY)

@@ -12,7 +12,7 @@ def _plan(apps, editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0001_initial"),
+        ("payments", "0002_busy_until"),
     ]
 
     operations = [
