@@ -22,7 +22,7 @@ from django.utils import timezone
 from raseed import failpoints
 from raseed.config.environment import database_settings
 from raseed.documents import issue
-from raseed.payments import inbox, reconcile
+from raseed.payments import inbox, reconcile, walk
 from raseed.payments.states import Cause
 
 PAY = "/settings/billing/balance/pay"
@@ -102,6 +102,11 @@ def follow(account_id: str, payment_id: str, seconds: int) -> str:
     return str(reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, now).state)
 
 
+def walk_list() -> int:
+    """Read the bank's own list on from where it was read to; how many charges it settled."""
+    return walk.walk_list("sandbox", timezone.now()).settled
+
+
 def issue_voucher(account_id: str, payment_id: str) -> str:
     """Issue the voucher; its number."""
     return issue.issue_receipt_voucher(UUID(account_id), UUID(payment_id), timezone.now()).display_number
@@ -114,5 +119,5 @@ def _browser(email: str) -> Client:
 
 
 ACTS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (pay, see, hook, apply_letters, follow, issue_voucher)
+    one.__name__: one for one in (pay, see, hook, apply_letters, follow, walk_list, issue_voucher)
 }

@@ -186,7 +186,7 @@ SABOTEURS = (
         drills.five_silences,
         (
             Cut(
-                "raseed.payments.paynow:submit",
+                "raseed.payments.paynow:_submit",
                 "breaker.record(payment.gateway, outcome, now)",
                 "breaker.record(payment.gateway, outcome, now)\n    if breaker.is_open(payment.gateway):\n"
                 f'        outcome = {_PORT}.Refused("the circuit is open")',
