@@ -49,7 +49,7 @@ def tell(line: str) -> None:
 def catch_saboteurs(cluster: OwnCluster, directory: Path) -> list[str]:
     """The names of those that got away; each is let loose on a database of its own, after a run without it."""
     away = []
-    with open_range(directory) as where:
+    with open_range(directory / "range") as where:
         for number, saboteur in enumerate(SABOTEURS):
             with cluster.database(f"calm_{number}") as calm:
                 false_alarm = saboteur.drill(where.on(calm))
