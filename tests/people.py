@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from uuid import UUID, uuid4
+
+from django.contrib.auth.hashers import get_hasher, make_password
 
 from raseed.accounts.models import Account, AmountPolicy, BillingDetails, Membership, Operator, TaxMode, User
 from raseed.gateways.port import Card, SavedReference
@@ -57,6 +60,12 @@ def make_operator(tax_mode: str = TaxMode.ON_USAGE, tax_rate_ppm: int = 0) -> Op
     )[0]
 
 
+@cache
+def _hashed(hasher: str) -> str:
+    """PASSWORD as `hasher` keeps it. Hashing is slow on purpose, and one hash does for all people of the tests."""
+    return make_password(PASSWORD, hasher=hasher)
+
+
 def make_user(email: str, name: str = "Lina", account: Account | None = None, **fields: object) -> User:
     """A person who can sign in with PASSWORD."""
     user = User(
@@ -65,9 +74,9 @@ def make_user(email: str, name: str = "Lina", account: Account | None = None, **
         account_id=account.id if account else None,
         created_at=NOON,
         sessions_valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+        password=_hashed(get_hasher().algorithm),
         **fields,
     )
-    user.set_password(PASSWORD)
     user.save()
     return user
 

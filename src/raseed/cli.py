@@ -169,7 +169,7 @@ def reconcile() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="ledger, page, paynow or verify.")],
+    name: Annotated[str, typer.Argument(help="ledger, page, paynow, verify or webhooks.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each measurement lasts.")] = 10.0,
     entries: Annotated[
@@ -261,6 +261,30 @@ def operator_init(
         raise SystemExit(1) from error
     console.print(
         f"{staff_email} chooses a password here, once, within 72 hours:\n{link.url}", highlight=False
+    )
+
+
+@operator.command("reset-factors")
+def operator_reset_factors(
+    email: Annotated[str, typer.Argument(help="The address that the person signs in with.")],
+) -> None:
+    """Remove a person's authenticator app, passkeys and recovery codes: they have lost them all. Make sure who asks."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.accounts.factors import change
+    from raseed.audit.log import COMMAND_LINE
+    from raseed.errors import RaseedError
+
+    try:
+        count = change.reset(email, COMMAND_LINE, timezone.now())
+    except RaseedError as error:
+        console.print(f"{error.message}", style="red", markup=False)
+        raise SystemExit(1) from error
+    console.print(
+        f"{count} factors removed, all sessions ended, the person is told by mail. They sign in by password now;"
+        " staff set up a new factor right after.",
+        highlight=False,
     )
 
 

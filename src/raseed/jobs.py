@@ -86,7 +86,7 @@ def send_mail(account_id: str, mail_id: str) -> None:
 
 @app.task(name="notifications.send_personal_mail", retry=AGAIN)
 def send_personal_mail(mail_id: str) -> None:
-    """Hand a mail with a one-time link to the mail server."""
+    """Hand a mail to one person to the mail server."""
     send.send_personal_mail(UUID(mail_id), timezone.now())
 
 

@@ -134,7 +134,7 @@ def alarm(checked: Checked) -> None:
 
 
 def forget_old(now: datetime) -> None:
-    """Remove runs that nobody asks about any more; the last clean one is younger than any of them."""
+    """Remove runs that nobody asks about any more."""
     BooksCheck.objects.filter(at__lt=now - RUNS_KEPT_FOR).delete()
 
 

@@ -12,6 +12,7 @@ from people import NOON, Company, make_company, make_operator, make_user, open_o
 from raseed.accounts.models import StaffRole, User
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry, BooksCheck, OperatorAuditEntry
+from raseed.backoffice import breaks
 from raseed.gateways.port import Card, Succeeded
 from raseed.ledger import read
 from raseed.payments import resolve
@@ -225,3 +226,7 @@ def test_the_checks_of_the_books_are_shown(finance: User) -> None:
     text = client.get(PAGE).content.decode()
     assert "I4 account=x: the balance is &lt;1&gt;" in text
     assert ("1 violation" in text, "Clean" in text) == (True, True)
+
+
+def test_every_kind_of_break_has_its_words() -> None:
+    assert set(breaks.NAMES) == set(breaks.ADVICE) == set(BreakKind)

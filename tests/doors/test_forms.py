@@ -42,7 +42,8 @@ BY_CHANCE = (
 )
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Rows of the machinery: sessions hold tokens, and numbers of jobs count up.
-MACHINERY = ("django_session", "procrastinate_events")
+# The last: when the gateway may be spoken to again, a moment of the real clock.
+MACHINERY = ("django_session", "procrastinate_events", "gateways_gatewaypace")
 ALWAYS = {
     "is_staff": "1",
     "is_superuser": "1",

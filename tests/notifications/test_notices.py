@@ -65,6 +65,8 @@ def test_who_changed_the_password_is_told_when_and_from_where(
     for _ in range(2):
         send_personal_mail(mail.id, NOON)
 
+    # Nobody is told of a person who is not there.
+    assert mail_notice(uuid4(), uuid4(), Notice.ACCESS_ENDED, "x@falcon.test", FACTS, NOON) is None
     assert len(post_office.messages()) == PersonalMail.objects.count() == 1
     to, subject, text = read(post_office)
     assert (to, subject) == (company.admin.email, "Your password was changed")
@@ -100,11 +102,6 @@ def test_a_notice_comes_in_the_persons_language_and_each_change_has_its_own(
         assert "<b>Evil" not in html
         assert "مرحبًا" in html
         assert ("كان «موظف» وأصبح «مشرف»" in html) == (kind is Notice.ROLE_CHANGED)
-
-
-def test_nobody_is_told_of_a_person_who_is_not_there(company: Company) -> None:
-    assert mail_notice(uuid4(), uuid4(), Notice.ACCESS_ENDED, "x@falcon.test", FACTS, NOON) is None
-    assert not PersonalMail.objects.exists()
 
 
 def test_what_became_of_an_invitation(company: Company, post_office: PostOffice) -> None:

@@ -3,7 +3,8 @@
 Every view is either `requires(Action.…)` or `public`, and every route stands in ROUTES with the same word; a test
 compares the two, so that a new address without an answer fails. What is not allowed here is refused. A person's role
 is read again at every request. Nothing here may look at a row other than the person's own account and membership:
-views keep to `actor.account`, which is what makes another account's row a 404.
+views keep to `actor.account`, which is what makes another account's row a 404. What needs a fresh proof of who is there
+stands in NEEDS_FRESH_PROOF; nothing else has to be done for it.
 """
 
 import logging
@@ -12,16 +13,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import resolve_url
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
-from raseed.accounts import models
+from raseed.accounts import models, proof
+from raseed.accounts.factors import held
 from raseed.accounts.models import Account, Membership, StaffRole, User
 from raseed.accounts.origin import client_ip
 from raseed.audit.log import Who
@@ -44,6 +48,9 @@ class Action(StrEnum):
 
     SEE_HOME = "see_home"
     SEE_HELP = "see_help"
+    SEE_SECURITY = "see_security"
+    CHANGE_SECURITY = "change_security"
+    CONFIRM_IDENTITY = "confirm_identity"
     SEE_BILLING = "see_billing"
     PAY = "pay"
     SEE_PAYMENTS = "see_payments"
@@ -81,6 +88,9 @@ _ACCOUNT: Final = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AGENT})
 ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.SEE_HOME: _ACCOUNT,
     Action.SEE_HELP: _ACCOUNT | _STAFF,
+    Action.SEE_SECURITY: _ACCOUNT | _STAFF,
+    Action.CHANGE_SECURITY: _ACCOUNT | _STAFF,
+    Action.CONFIRM_IDENTITY: _ACCOUNT | _STAFF,
     Action.SEE_BILLING: _ADMINS,
     Action.PAY: _ADMINS,
     Action.SEE_PAYMENTS: _ADMINS,
@@ -102,6 +112,13 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.END_BREAK: _FINANCE,
 }
 
+# Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
+# a session left open on a desk, or stolen, must not take a person's access over or carry data away.
+NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY})
+
+# All that a person may do who must have a second factor and has none yet.
+WITHOUT_FACTOR: Final = frozenset({Action.SEE_SECURITY, Action.CHANGE_SECURITY, Action.CONFIRM_IDENTITY})
+
 ROUTES: Final[dict[str, Access]] = {
     "api:webhook": Public.EVERYBODY,  # the gateway's signature is its right
     "api:csp_report": Public.EVERYBODY,  # browsers send no token with a report
@@ -120,6 +137,19 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:mail": Public.EVERYBODY,
     "portal:mail_html": Public.EVERYBODY,
     "portal:mail_attachment": Public.EVERYBODY,
+    "portal:second_factor": Public.EVERYBODY,
+    "portal:passkey_sign_in": Public.EVERYBODY,
+    "portal:passkey_question": Public.EVERYBODY,
+    "portal:confirm": Action.CONFIRM_IDENTITY,
+    "portal:confirm_question": Action.CONFIRM_IDENTITY,
+    "portal:security": Action.SEE_SECURITY,
+    "portal:app_add": Action.CHANGE_SECURITY,
+    "portal:app_remove": Action.CHANGE_SECURITY,
+    "portal:recovery_codes": Action.CHANGE_SECURITY,
+    "portal:passkey_add": Action.CHANGE_SECURITY,
+    "portal:passkey_make": Action.CHANGE_SECURITY,
+    "portal:passkey_rename": Action.CHANGE_SECURITY,
+    "portal:passkey_remove": Action.CHANGE_SECURITY,
     "portal:home": Action.SEE_HOME,
     "portal:help_pay_now": Action.SEE_HELP,
     "portal:help_pay_now_faq": Action.SEE_HELP,
@@ -166,12 +196,16 @@ def may(role: Role, action: Action) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A signed-in person, in the one role that holds for this request. Staff have no account."""
+    """A signed-in person, in the one role that holds for this request. Staff have no account.
+
+    `lacks_factor`: they must have a second factor and have none, so that they may set one up and nothing else.
+    """
 
     user: User
     role: Role
     account: Account | None
     ip: str | None = None
+    lacks_factor: bool = False
 
     @property
     def role_name(self) -> str:
@@ -186,7 +220,7 @@ class Actor:
 
     def may(self, action: Action) -> bool:
         """Whether this person may do `action`."""
-        return may(self.role, action)
+        return may(self.role, action) and (not self.lacks_factor or action in WITHOUT_FACTOR)
 
     def may_open(self, route: str) -> bool:
         """Whether this person may open a route, by its name. An unknown route is not opened."""
@@ -211,7 +245,8 @@ def actor_of(request: HttpRequest) -> Actor | None:
     if not isinstance(user, User) or not user.is_active:
         return None
     if user.staff_role:
-        return Actor(user, Role(user.staff_role), None, client_ip(request))
+        role, ip = Role(user.staff_role), client_ip(request)
+        return Actor(user, role, None, ip, lacks_factor=held.is_missing(user))
     if user.account_id is None:
         return None
     membership = Membership.objects.filter(
@@ -225,7 +260,7 @@ def actor_of(request: HttpRequest) -> Actor | None:
 
 def landing(actor: Actor) -> str:
     """The route where this person starts."""
-    starts = ("backoffice:accounts", "portal:balance", "portal:home")
+    starts = ("backoffice:accounts", "portal:balance", "portal:home", "portal:security")
     return next(route for route in starts if actor.may_open(route))
 
 
@@ -250,6 +285,7 @@ def requires(action: Action) -> Callable[[View[P]], OpenView[P]]:
     """Let in who may do `action`, as `request.actor`.
 
     Somebody who is not signed in goes to the login page and comes back after it; somebody without the right gets 403.
+    If the action is in NEEDS_FRESH_PROOF and the last proof is too old, the person is asked again first and comes back.
     """
 
     def wrap(view: View[P]) -> OpenView[P]:
@@ -258,6 +294,8 @@ def requires(action: Action) -> Callable[[View[P]], OpenView[P]]:
             if not request.user.is_authenticated:
                 return _to_login(request)
             actor = actor_of(request)
+            if actor is not None and actor.lacks_factor and action not in WITHOUT_FACTOR:
+                return _send_away(request, reverse("portal:security"))
             if actor is None or not actor.may(action):
                 _log.warning(
                     "access_denied action=%s user=%s role=%s",
@@ -266,6 +304,8 @@ def requires(action: Action) -> Callable[[View[P]], OpenView[P]]:
                     actor.role if actor else "",
                 )
                 raise PermissionDenied
+            if action in NEEDS_FRESH_PROOF and not proof.is_fresh(request.session, timezone.now()):
+                return _to_confirm(request)
             asking = cast("ActorRequest", request)
             asking.actor = actor
             return view(asking, *args, **kwargs)
@@ -278,19 +318,30 @@ def requires(action: Action) -> Callable[[View[P]], OpenView[P]]:
 
 def _to_login(request: HttpRequest) -> HttpResponse:
     """The login page, with the way back: to the page itself, never to a form's target or a fragment."""
+    return _send(request, resolve_url(settings.LOGIN_URL), after_form="")
+
+
+def _to_confirm(request: HttpRequest) -> HttpResponse:
+    """The page that asks again who is there; from a form, the way back is the page on which the form stands."""
+    came = urlsplit(request.headers.get("Referer", ""))
+    return _send(request, reverse("portal:confirm"), _path(came) if came.netloc == request.get_host() else "")
+
+
+def _send_away(request: HttpRequest, page: str) -> HttpResponse:
+    is_fragment = request.headers.get("HX-Request") == "true"
+    return HttpResponseClientRedirect(page) if is_fragment else HttpResponseRedirect(page)
+
+
+def _send(request: HttpRequest, page: str, after_form: str) -> HttpResponse:
     if request.headers.get("HX-Request") == "true":
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        return HttpResponseClientRedirect(
-            _login_url(request, f"{page.path}?{page.query}" if page.query else page.path)
-        )
-    return HttpResponseRedirect(
-        _login_url(request, request.get_full_path() if request.method in {"GET", "HEAD"} else "")
-    )
+        back = _path(urlsplit(request.headers.get("HX-Current-URL", "")))
+    else:
+        back = request.get_full_path() if request.method in {"GET", "HEAD"} else after_form
+    return _send_away(request, f"{page}?{urlencode({'next': back})}" if is_local(request, back) else page)
 
 
-def _login_url(request: HttpRequest, back: str) -> str:
-    login = resolve_url(settings.LOGIN_URL)
-    return f"{login}?{urlencode({'next': back})}" if is_local(request, back) else login
+def _path(parts: SplitResult) -> str:
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def is_local(request: HttpRequest, url: str) -> bool:

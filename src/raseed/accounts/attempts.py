@@ -45,7 +45,13 @@ RESET_PLACE: Final = Limit("reset_place", 30, timedelta(hours=1))
 # One broken page reports a few lines to each reader; more than this tells nobody anything new.
 CSP_REPORT_PLACE: Final = Limit("csp_report_place", 20, timedelta(minutes=15))
 CSP_REPORT: Final = Limit("csp_report", 300, timedelta(minutes=15))
-WINDOW_MAX: Final = timedelta(hours=1)
+# The second factor, and proofs asked for again. Whoever tries has the password or a session, so it is counted for the
+# person wherever they are: five guesses at six digits, and no more than four times five in a day.
+PROOF: Final = Limit("proof", 5, timedelta(minutes=15))
+PROOF_DAY: Final = Limit("proof_day", 20, timedelta(days=1))
+# A passkey cannot be guessed; this bounds the sessions that strangers can make us keep.
+PASSKEY_PLACE: Final = Limit("passkey_place", 300, timedelta(minutes=15))
+WINDOW_MAX: Final = timedelta(days=1)
 FAMILIAR: Final = "familiar"
 FAMILIAR_FOR: Final = timedelta(days=30)
 

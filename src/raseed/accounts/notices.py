@@ -24,6 +24,13 @@ class Notice(StrEnum):
     ROLE_CHANGED = "role_changed"
     ACCESS_ENDED = "access_ended"
     ACCESS_RESTORED = "access_restored"
+    APP_ADDED = "app_added"
+    APP_REMOVED = "app_removed"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    CODES_MADE = "codes_made"
+    CODE_USED = "code_used"
+    FACTORS_RESET = "factors_reset"
 
 
 def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:

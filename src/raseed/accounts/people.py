@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from psycopg.errors import UniqueViolation
 
 from raseed.accounts import attempts, links
+from raseed.accounts.factors import held
 from raseed.accounts.models import Language, Membership, Role, StaffRole, User
 from raseed.accounts.notices import Notice, tell
 from raseed.audit import log
@@ -100,6 +101,7 @@ class NewPerson:
 def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
     """The user whom the address and the password name. Raises SignInRefused, or TooManyTries without looking.
 
+    Who has a second factor is not signed in by this: the caller asks for it, and `factors.check` writes the sign-in down.
     Starting the session is the caller's. Call it outside a transaction: the count of tries must stay.
     """
     _limit_sign_in(email.strip().lower(), ip, now)
@@ -109,6 +111,8 @@ def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
         _log.warning("sign_in_refused ip=%s", ip)
         raise SignInRefused
     _proved(user, ip, now)
+    if held.has_any(user.id):
+        return user
     with atomic():
         log.record(
             Who(user.id, SELF_ROLE, ip),
@@ -117,6 +121,7 @@ def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
             object_kind="user",
             object_id=user.id,
             at=now,
+            after={"by": "password"},
         )
     return user
 

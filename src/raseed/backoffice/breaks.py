@@ -27,6 +27,7 @@ NAMES: Final[dict[str, Text]] = {
     BreakKind.UNEXPECTED_CAPTURE: _("Another amount or currency was captured than asked for"),
     BreakKind.UNKNOWN_CHARGE: _("A charge that names no payment of ours"),
     BreakKind.UNRESOLVED: _("A payment whose outcome is not known"),
+    BreakKind.UNBOOKED_MOVEMENT: _("A refund or dispute at the gateway that our books do not have"),
 }
 ADVICE: Final[dict[str, Text]] = {
     BreakKind.FOREIGN_REFERENCE: _(
@@ -41,6 +42,10 @@ ADVICE: Final[dict[str, Text]] = {
     BreakKind.UNKNOWN_CHARGE: _(
         "Find the customer in the gateway's record and have the charge refunded there. The break opens again until the"
         " gateway's list shows the refund."
+    ),
+    BreakKind.UNBOOKED_MOVEMENT: _(
+        "Money went back to the customer, or is disputed, and the balance does not show it. Find out at the gateway who asked for"
+        " it and tell the customer. It cannot be booked from here yet."
     ),
     BreakKind.UNRESOLVED: _(
         "Look at the gateway by the payment's number. If it was charged, its list settles the payment by itself. If the gateway"

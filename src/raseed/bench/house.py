@@ -111,6 +111,9 @@ class House:
             "ALLOWED_HOSTS": "127.0.0.1",
             "SMTP_URL": f"smtp://127.0.0.1:{mail}",
             "GATEWAY": "sandbox",
+            # What is measured is our own speed, not how gently we treat a gateway.
+            "GATEWAY_REQUESTS_PER_S": "10000",
+            "GATEWAY_WAITS_MAX": "64",
             "SANDBOX_URL": f"http://127.0.0.1:{bank}",
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,

@@ -30,6 +30,8 @@ class Mode(StrEnum):
 _STAND_INS: dict[str, str] = {
     "DATABASE_URL": "postgresql://raseed_app@127.0.0.1:1/raseed",
     "SECRET_KEY": "not-a-secret-this-installation-holds-no-real-money",
+    "FACTOR_KEYS": "not-a-key-this-installation-protects-no-real-person",
+    "STAFF_SECOND_FACTOR": "optional",
     "PUBLIC_URL": "http://localhost:8000",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     "SMTP_URL": "smtp://127.0.0.1:1",
@@ -50,6 +52,8 @@ class Environment(BaseSettings):
     database_owner_url: str = ""
     database_pool_max: Annotated[int, Field(ge=1, le=100)] = 12
     secret_key: str
+    factor_keys: Annotated[tuple[str, ...], NoDecode, Field(min_length=1)]
+    staff_second_factor: Annotated[str, Field(pattern="^(required|optional)$")] = "required"
     public_url: str
     allowed_hosts: Annotated[tuple[str, ...], NoDecode]
     proxies_in_front: Annotated[int, Field(ge=0, le=10)] = 0
@@ -71,11 +75,11 @@ class Environment(BaseSettings):
     mailbox_dir: Path | None = None
     failpoints: str = ""
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "factor_keys", mode="before")
     @classmethod
-    def _split_hosts(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(host.strip() for host in value.split(",") if host.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("database_url", "database_owner_url")
@@ -107,6 +111,18 @@ class Environment(BaseSettings):
                 f"needs at least {SECRET_LENGTH_MIN} characters",
             ),
             (self.secret_key in _STAND_INS.values(), "SECRET_KEY", "is the public one of the demo"),
+            (
+                any(len(key) < SECRET_LENGTH_MIN for key in self.factor_keys),
+                "FACTOR_KEYS",
+                f"each needs at least {SECRET_LENGTH_MIN} characters",
+            ),
+            (_STAND_INS["FACTOR_KEYS"] in self.factor_keys, "FACTOR_KEYS", "is the public one of the demo"),
+            (self.secret_key in self.factor_keys, "FACTOR_KEYS", "must be another than SECRET_KEY"),
+            (
+                self.staff_second_factor != "required",
+                "STAFF_SECOND_FACTOR",
+                "staff need a second factor; optional is for the demo",
+            ),
             (not self.public_url.startswith("https://"), "PUBLIC_URL", "must begin with https://"),
             ("*" in self.allowed_hosts, "ALLOWED_HOSTS", "must name the hosts, not *"),
             (not self.allowed_hosts, "ALLOWED_HOSTS", "must name at least one host"),

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "raseed.audit",
     "raseed.gateways",
     "raseed.accounts",
+    "raseed.accounts.factors",
     "raseed.ledger",
     "raseed.balance",
     "raseed.payments",
@@ -92,6 +93,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- people --------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
+# Seal the secrets of authenticator apps; the first one seals, all of them open.
+FACTOR_KEYS = ENVIRONMENT.factor_keys
+STAFF_SECOND_FACTOR_REQUIRED = ENVIRONMENT.staff_second_factor == "required"
 LOGIN_URL = "portal:login"
 LOGIN_REDIRECT_URL = "portal:balance"
 LOGOUT_REDIRECT_URL = "portal:login"
@@ -212,5 +216,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "fido2": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+    },
 }

@@ -79,6 +79,7 @@ def _environment(cluster: EmbeddedPostgres, ports: Ports) -> dict[str, str]:
         "DATABASE_URL": cluster.url(),
         "DATABASE_OWNER_URL": cluster.url(OWNER_ROLE),
         "SECRET_KEY": _secret("secret_key"),
+        "FACTOR_KEYS": _secret("factor_key"),
         "PUBLIC_URL": f"http://localhost:{ports.portal}",
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "SMTP_URL": f"smtp://127.0.0.1:{ports.mail}",

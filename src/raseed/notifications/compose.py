@@ -29,6 +29,7 @@ from raseed.notifications.models import PersonalMail
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
+SECURITY_PATH: Final = "/profile/security"
 SUBJECT_LENGTH_MAX: Final = 200
 
 
@@ -43,6 +44,12 @@ class NoticeWords:
     path: str = ""
 
 
+def _of_a_factor(subject: str | Promise, said: str | Promise) -> NoticeWords:
+    """Words of a change to a second factor; `%(thing)s` is the name of what it is about."""
+    return NoticeWords(subject, said, _IF_NOT_YOU, gettext_lazy("Sign-in and security"), SECURITY_PATH)
+
+
+_IF_NOT_YOU: Final = gettext_lazy("If it was not you, set a new password at once and tell the operator.")
 _ASK_AN_ADMIN: Final = gettext_lazy("If this comes as a surprise, ask an Admin of %(account)s.")
 _NOTICES: Final[dict[Notice, NoticeWords]] = {
     Notice.PASSWORD_CHANGED: NoticeWords(
@@ -74,6 +81,38 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
         _ASK_AN_ADMIN,
         gettext_lazy("Sign in"),
         "/login",
+    ),
+    Notice.APP_ADDED: _of_a_factor(
+        gettext_lazy("An authenticator app was added"),
+        gettext_lazy("An authenticator app was set up as your second factor on %(at)s."),
+    ),
+    Notice.APP_REMOVED: _of_a_factor(
+        gettext_lazy("The authenticator app was removed"),
+        gettext_lazy("Since %(at)s your authenticator app no longer opens your sign-in."),
+    ),
+    Notice.PASSKEY_ADDED: _of_a_factor(
+        gettext_lazy("A passkey was added"),
+        gettext_lazy("The passkey %(thing)s was added on %(at)s. It signs you in without a password."),
+    ),
+    Notice.PASSKEY_REMOVED: _of_a_factor(
+        gettext_lazy("A passkey was removed"),
+        gettext_lazy("Since %(at)s the passkey %(thing)s no longer opens your sign-in."),
+    ),
+    Notice.CODES_MADE: _of_a_factor(
+        gettext_lazy("New recovery codes were made"),
+        gettext_lazy("A new set of recovery codes was made on %(at)s. The earlier ones no longer work."),
+    ),
+    Notice.CODE_USED: _of_a_factor(
+        gettext_lazy("A recovery code was used"),
+        gettext_lazy(
+            "One of your recovery codes was used in the place of your second factor on %(at)s. It does not work again."
+        ),
+    ),
+    Notice.FACTORS_RESET: _of_a_factor(
+        gettext_lazy("Your second factor was reset"),
+        gettext_lazy(
+            "On %(at)s the operator removed your authenticator app, passkeys and recovery codes, and ended your sessions."
+        ),
     ),
 }
 
@@ -159,6 +198,7 @@ def notice(mail: PersonalMail, user: User, account: Account | None, operator: Op
             "account": in_its_own_direction(one_line(account.name if account else operator.name)),
             "at": _moment(datetime.fromisoformat(facts["at"]), zone),
             "place": left_to_right(facts.get("ip") or "–"),
+            "thing": in_its_own_direction(one_line(facts.get("thing", ""))),
             **{name: Role(facts[name]).label for name in ("before", "after") if name in facts},
         }
         return _write(

@@ -78,17 +78,8 @@ def mail_notice(
     user = User.objects.filter(id=user_id).first()
     if user is None:
         return None
-    mail = PersonalMail(
-        id=mail_id,
-        kind=PersonalKind(kind),
-        user_id=user_id,
-        address=address,
-        facts=dict(facts),
-        language=user.language,
-        message_id=_message_id(mail_id, Operator.objects.get()),
-        created_at=now,
-        next_try_at=now,
-    )
+    mail = _personal(mail_id, PersonalKind(kind), user, now)
+    mail.address, mail.facts = address, dict(facts)
     with atomic():
         PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
         kept = PersonalMail.objects.get(id=mail_id)
@@ -150,18 +141,7 @@ def _recipient(mail: Mail, address: str, now: datetime) -> MailRecipient:
 
 
 def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
-    mail_id = new_id()
-    operator = Operator.objects.get()
-    mail = PersonalMail(
-        id=mail_id,
-        kind=kind,
-        user_id=user.id,
-        address=user.email,
-        language=user.language,
-        message_id=_message_id(mail_id, operator),
-        created_at=now,
-        next_try_at=now,
-    )
+    mail = _personal(new_id(), kind, user, now)
     with atomic():
         asked = PersonalMail.objects.filter(user_id=user.id, kind=kind)
         recent = asked.filter(created_at__gt=now - ASKED_AGAIN_WITHIN).order_by("-created_at").first()
@@ -172,6 +152,19 @@ def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMai
         if kept.id == mail.id:
             defer("notifications.send_personal_mail", mail_id=mail.id)
     return kept
+
+
+def _personal(mail_id: UUID, kind: PersonalKind, user: User, now: datetime) -> PersonalMail:
+    return PersonalMail(
+        id=mail_id,
+        kind=kind,
+        user_id=user.id,
+        address=user.email,
+        language=user.language,
+        message_id=_message_id(mail_id, Operator.objects.get()),
+        created_at=now,
+        next_try_at=now,
+    )
 
 
 def _message_id(mail_id: UUID, operator: Operator) -> str:

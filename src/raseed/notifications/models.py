@@ -31,6 +31,13 @@ class PersonalKind(models.TextChoices):
     ROLE_CHANGED = Notice.ROLE_CHANGED.value, _("Role changed")
     ACCESS_ENDED = Notice.ACCESS_ENDED.value, _("Access ended")
     ACCESS_RESTORED = Notice.ACCESS_RESTORED.value, _("Access restored")
+    APP_ADDED = Notice.APP_ADDED.value, _("Authenticator app added")
+    APP_REMOVED = Notice.APP_REMOVED.value, _("Authenticator app removed")
+    PASSKEY_ADDED = Notice.PASSKEY_ADDED.value, _("Passkey added")
+    PASSKEY_REMOVED = Notice.PASSKEY_REMOVED.value, _("Passkey removed")
+    CODES_MADE = Notice.CODES_MADE.value, _("Recovery codes made")
+    CODE_USED = Notice.CODE_USED.value, _("Recovery code used")
+    FACTORS_RESET = Notice.FACTORS_RESET.value, _("Second factor reset")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)

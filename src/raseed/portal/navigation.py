@@ -90,6 +90,12 @@ PERSON: Final = (
         "person-circle",
         covers=("portal:profile_password", "portal:profile_sessions"),
     ),
+    Place(
+        _("Sign-in and security"),
+        "portal:security",
+        "shield-lock",
+        covers=("portal:app_add", "portal:passkey_add", "portal:recovery_codes"),
+    ),
 )
 
 

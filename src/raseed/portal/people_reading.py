@@ -16,6 +16,8 @@ from raseed.portal.pages import HomePage, InvitationLine, UserPage, UserRow, Use
 from raseed.portal.reading import balance_page
 
 ROWS_PER_PAGE: Final = 50
+# Of no use to who does not pay.
+_HELP_WITH_PAYING: Final = "portal:help_pay_now"
 _WAYS: Final = (
     ("portal:balance", _("Balance Details"), "wallet2", _("What the balance is made of, and Pay Now.")),
     (
@@ -66,7 +68,7 @@ def home_page(actor: Actor, now: datetime) -> HomePage:
         ways=tuple(
             Way(label, reverse(route), icon, what)
             for route, label, icon, what in _WAYS
-            if actor.may_open(route)
+            if actor.may_open(route) and (sees_billing or route != _HELP_WITH_PAYING)
         ),
     )
 

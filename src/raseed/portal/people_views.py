@@ -1,10 +1,10 @@
 """The pages around signing in: in, out, a forgotten password, a one-time link. They read forms and call `people`.
 
+Who has a second factor goes from here to `proof_views`.
 They never say whether an address is known, and go after a sign-in only to an address of this site.
 """
 
-from django.contrib.auth import login, logout
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -12,12 +12,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from raseed.accounts import people
-from raseed.accounts.access import actor_of, is_local, landing, public
+from raseed.accounts.access import actor_of, is_local, public
+from raseed.accounts.factors import held, waiting
+from raseed.accounts.factors.forms import PasskeyAnswerForm
 from raseed.accounts.forms import PasswordForm, ResetForm, SignInForm
 from raseed.accounts.links import Purpose
-from raseed.accounts.middleware import begin_session
 from raseed.accounts.origin import client_ip
 from raseed.errors import RaseedError
+from raseed.portal.entering import enter, go_on
 
 # The token waits in the session while the page is open, so that no log and no Referer holds an address that works.
 _TOKEN_KEY = "password_token"  # noqa: S105 - the name of a place, not a secret
@@ -31,7 +33,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for address and password; then to `next`, if it is a page of ours, else to where the person starts."""
     if request.method != "POST":
         if actor_of(request) is not None:
-            return _go_on(request, request.GET.get("next", ""))
+            return go_on(request, request.GET.get("next", ""))
         form = SignInForm(initial={"next": request.GET.get("next", "")})
         return _login_page(request, form, request.GET.get("next", ""))
     form = SignInForm(request.POST)
@@ -46,9 +48,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     except RaseedError as error:
         form.add_error(None, str(error.message))
         return _login_page(request, form, after, status=error.status)
-    login(request, user)
-    begin_session(request.session, now)
-    return _go_on(request, after)
+    if held.has_any(user.id):
+        waiting.begin(request.session, user, after, now)
+        return redirect("portal:second_factor")
+    enter(request, user, now)
+    return go_on(request, after)
 
 
 @public
@@ -118,14 +122,5 @@ def password_set_done(request: HttpRequest) -> HttpResponse:
 
 def _login_page(request: HttpRequest, form: SignInForm, after: str, status: int = 200) -> HttpResponse:
     shown = after if is_local(request, after) else ""
-    return render(request, "portal/auth/login.html", {"form": form, "next": shown}, status=status)
-
-
-def _go_on(request: HttpRequest, after: str) -> HttpResponse:
-    if is_local(request, after):
-        return redirect(after)
-    actor = actor_of(request)
-    if actor is None:
-        # The account is closed, or the role was taken away: there is no page to go to.
-        raise PermissionDenied
-    return redirect(landing(actor))
+    context = {"form": form, "next": shown, "passkey_form": PasskeyAnswerForm()}
+    return render(request, "portal/auth/login.html", context, status=status)

@@ -8,6 +8,7 @@ app_name = "portal"
 urlpatterns = [
     path("", start.start, name="start"),
     path("", include("raseed.portal.people_urls")),
+    path("", include("raseed.portal.security_urls")),
     path("home", start.home, name="home"),
     path("preferences/language", start.set_language, name="set_language"),
     path("preferences/theme", start.set_theme, name="set_theme"),

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_http_methods
 from raseed.accounts import general as settings
 from raseed.accounts.access import Action, ActorRequest, account_of, requires
 from raseed.accounts.models import Account, Language, Mode, Operator
-from raseed.accounts.people import NotAnEmail, read_email
 from raseed.errors import RaseedError
 from raseed.portal.forms import GeneralForm
 from raseed.portal.rendering import page
@@ -53,21 +52,14 @@ def _general_page(
     status: int,
     refusal: RaseedError | None = None,
 ) -> HttpResponse:
-    contact = Operator.objects.get().support_contact
+    operator = Operator.objects.get()
     context = {
         "account": account,
         "mode": Mode(account.mode).label,
         "form": form,
         "refusal": refusal.message if refusal else "",
-        "support_contact": contact,
-        "support_email": _as_email(contact),
+        # The contact may be a telephone number; mail goes where answers to our mails go.
+        "support_contact": operator.support_contact or operator.email_reply_to,
+        "support_email": operator.email_reply_to,
     }
     return page(request, "portal/settings/general.html", context, status=status)
-
-
-def _as_email(contact: str) -> str:
-    """The contact if mail can be sent to it; it may as well be a telephone number."""
-    try:
-        return read_email(contact)
-    except NotAnEmail:
-        return ""
