@@ -22,8 +22,7 @@ from django.utils import timezone
 from raseed import failpoints
 from raseed.config.environment import database_settings
 from raseed.documents import issue
-from raseed.payments import inbox, reconcile
-from raseed.payments.models import InboxEvent
+from raseed.payments import inbox, reconcile, walk
 from raseed.payments.states import Cause
 
 PAY = "/settings/billing/balance/pay"
@@ -94,17 +93,18 @@ def hook(raw: str, headers: dict[str, str]) -> int:
 
 def apply_letters(seconds: int = 0) -> int:
     """What the worker does with the webhooks that wait, so many seconds from now; how many there were."""
-    now = timezone.now() + timedelta(seconds=seconds)
-    waiting = list(InboxEvent.objects.filter(applied_at__isnull=True))
-    for event in waiting:
-        inbox.apply(event.gateway, event.event_id, now)
-    return len(waiting)
+    return inbox.apply_waiting(timezone.now() + timedelta(seconds=seconds))
 
 
 def follow(account_id: str, payment_id: str, seconds: int) -> str:
     """Ask about a payment once, so many seconds from now; its state."""
     now = timezone.now() + timedelta(seconds=seconds)
     return str(reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, now).state)
+
+
+def walk_list() -> int:
+    """Read the bank's own list on from where it was read to; how many charges it settled."""
+    return walk.walk_list("sandbox", timezone.now()).settled
 
 
 def issue_voucher(account_id: str, payment_id: str) -> str:
@@ -119,5 +119,5 @@ def _browser(email: str) -> Client:
 
 
 ACTS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (pay, see, hook, apply_letters, follow, issue_voucher)
+    one.__name__: one for one in (pay, see, hook, apply_letters, follow, walk_list, issue_voucher)
 }

@@ -39,7 +39,7 @@ from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import Money
 from raseed.payments import paynow
-from raseed.payments.models import Payment
+from raseed.payments.models import ListCursor, Payment
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause, State, move
 from sabotage.range import AT_REST
@@ -90,6 +90,9 @@ def test_f22_postgresql_crashes_while_the_bank_is_charging(
         make_operator()
         companies = [make_company(f"Company {number}") for number in range(4)]
         forms = [form_of(company, bank) for company in companies]
+        ListCursor.objects.create(
+            gateway="sandbox", cursor=bank.book()[-1]["cursor"], walked_at=timezone.now()
+        )
 
         def pays(number: int) -> Any:
             at = {"email": companies[number].admin.email, "form": forms[number]}
@@ -121,6 +124,7 @@ def test_f22_postgresql_crashes_while_the_bank_is_charging(
             ids = {"account_id": str(company.account.id), "payment_id": str(payment_of(company).id)}  # type: ignore[union-attr]
             assert actors.start(database.url, bank.url, "follow", seconds=5, **ids).ended() == "succeeded"
             actors.start(database.url, bank.url, "issue_voucher", **ids).ended()
+        actors.start(database.url, bank.url, "walk_list").ended()
         assert charged() == [[10_000]] * 4
         assert [customer_balance(company) for company in companies] == [USD_100] * 4
         assert clean() == []

@@ -30,7 +30,7 @@ from people import Company, command, make_company, make_operator, save_card
 from post_office import PostOffice
 from raseed.db.invariants import run as invariants
 from raseed.gateways import registry
-from raseed.payments import paynow, reconcile, walk
+from raseed.payments import inbox, paynow, reconcile, walk
 from raseed.payments.models import ListCursor, Payment, PaymentMethod
 from raseed.payments.paynow import PayNow
 from raseed.payments.states import Cause
@@ -109,6 +109,7 @@ class Range:
     def work(self, after: timedelta = timedelta()) -> None:
         """Run each job of money and numbers that is due, as a worker would; one that raises is left for verify."""
         until = self.now + after
+        self.attempt("the letters", lambda: inbox.apply_waiting(until))
         while True:
             due = [
                 job

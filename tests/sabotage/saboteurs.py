@@ -121,7 +121,7 @@ SABOTEURS = (
         (
             Cut(
                 "raseed.gateways.sandbox:SandboxGateway._verified_timestamp",
-                "if not hmac.compare_digest(right, match[2]):",
+                "if not any([hmac.compare_digest(right, match[2]) for right in rights]):",
                 "if False:",
             ),
         ),
@@ -132,7 +132,8 @@ SABOTEURS = (
         (
             Cut(
                 "raseed.payments.inbox:_look",
-                "outcome = gateway(event.gateway).fetch(event.gateway_ref)",
+                "outcome = gateway(letter.gateway).fetch(letter.gateway_ref)",
+                "event = InboxEvent.objects.get(id=letter.id); "
                 'told = __import__("json").loads(bytes(event.body))["object"]; '
                 f'outcome = {_PORT}.Succeeded(event.gateway_ref, told["captured_amount"],'
                 ' told["captured_currency"], event.payment_id, None, None)',

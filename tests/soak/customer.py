@@ -103,7 +103,9 @@ class Customer:
             if answer is not None and answer.status_code == 302:
                 return answer
             if answer is not None and answer.status_code == 409:
-                form["beside"] = _found("beside", answer)
+                # The other payment may have ended while this page was made: then there is nothing to say yes to.
+                if beside := _FIELDS["beside"].search(answer.text):
+                    form["beside"] = beside[1]
                 continue
             if answer is not None and answer.status_code < 500:
                 raise Unexpected(f"{answer.status_code} for {form}: {answer.text[:2000]}")

@@ -112,8 +112,10 @@ def hurry() -> None:
     jobs, issue, send = (
         import_module(f"raseed.{name}") for name in ("jobs", "documents.issue", "notifications.send")
     )
+    inbox = import_module("raseed.payments.inbox")
     jobs.STALLED_AFTER = timedelta(seconds=12)
     send.LEASE = timedelta(seconds=12)
+    inbox.TAKEN_FOR = timedelta(seconds=8)
     issue.SWEEP_AFTER = send.SWEEP_AFTER = timedelta(seconds=5)
 
 

@@ -29,11 +29,12 @@ CUT_EVERY_S, DEPLOY_EVERY_S, CRASH_EVERY_S = 7, 45, 30
 
 
 def plan() -> Plan:
-    """What was asked for."""
+    """What was asked for; fewer payments are killed more often, so that every point is met."""
+    payments = int(os.environ.get("PAYMENTS") or 5000)
     return Plan(
-        payments=int(os.environ.get("PAYMENTS") or 5000),
+        payments=payments,
         seed=int(os.environ.get("SEED") or 1),
-        kill_one_in=80,
+        kill_one_in=min(80, max(8, payments // 12)),
         cut_every_s=CUT_EVERY_S,
         deploy_every_s=DEPLOY_EVERY_S,
         crash_every_s=CRASH_EVERY_S,
