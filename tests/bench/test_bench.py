@@ -60,8 +60,7 @@ def given(
     yield registry.given()
     registry._GIVEN.reset(token)
     house.stop_children()
-    gateways.gateway("sandbox").close()
-    gateways._sandbox.cache_clear()
+    gateways.close_all()
 
 
 @pytest.mark.parametrize("names", [("ledger",), ("verify",), ("page", "paynow")], ids="+".join)

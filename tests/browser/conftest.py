@@ -63,8 +63,7 @@ def here(
             yield
         finally:
             whole.bank.behaviour(clear=True)
-            registry.gateway("sandbox").close()
-            registry._sandbox.cache_clear()
+            registry.close_all()
             _point_django_at(before)
 
 

@@ -40,10 +40,13 @@ def test_axe_finds_nothing_on_any_page(visitor: Callable[[Look], Visitor], look:
             guest.sign_in(person)
         page = guest.context.new_page()
         for name, url in _addresses(role, side):
+            # What is no page, or takes no GET, is not for a tab: asked for beside it first.
+            first = guest.context.request.get(guest.whole.portal + url)
+            if first.status == 405 or not first.headers.get("content-type", "").startswith("text/html"):
+                continue
             answer = page.goto(guest.whole.portal + url, wait_until="load")
             assert answer, url
-            is_page = answer.headers.get("content-type", "").startswith("text/html")
-            if is_page and page.locator("main").count():
+            if page.locator("main").count():
                 guest.watch.glance(page, f"page-{name.replace(':', '-')}")
                 seen[name] = answer.status
     assert {"portal:login", "portal:balance", "backoffice:accounts"} <= {

@@ -30,6 +30,8 @@ from raseed.db.transactions import OpenTransaction
 TABLE = PROJECT_DIR / "var" / "crawl.md"
 # Sessions count the moments at which somebody was seen.
 SESSIONS = "django_session"
+# A passkey is its owner's alone: staff are shown nobody else's, and theirs stand in no account.
+THEIR_OWN = {"portal:passkey_rename", "portal:passkey_remove"}
 REFUSED = {403, 404, 405}
 # An empty form is not what a page asks for, so that a right shows itself in being told what is missing.
 LET_IN = {200, 204, 302, 400, 409, 410, 413, 415, 422, 429}
@@ -200,7 +202,7 @@ def _never_shown(walk: Walk, every: dict[str, list[Address]]) -> list[str]:
         for name in every
         for who in walk.world.visitors()
         if isinstance(ROUTES[name], Action)
-        and name != ASKS_BANK
+        and name not in {ASKS_BANK, *THEIR_OWN}
         and who.may_open(name)
         and not walk.own[name, who.name]
     ]

@@ -90,8 +90,7 @@ def bank(shared_bank: RunningBank, settings: Settings) -> Iterator[RunningBank]:
     settings.SANDBOX_URL = shared_bank.url
     settings.GATEWAY_TIMEOUT_S = 5
     yield shared_bank
-    registry.gateway("sandbox").close()
-    registry._sandbox.cache_clear()
+    registry.close_all()
 
 
 @pytest.fixture
@@ -380,7 +379,7 @@ def test_f43_two_secrets_hold_while_one_is_changed(paid: Payment, settings: Sett
     old, new = WEBHOOK_SECRET, "the-secret-of-tomorrow-for-tests-only"
     raw = letter(paid)
     assert (deliver(raw, signature(raw, old)), deliver(raw, signature(raw, new))) == (200, 400)
-    registry.gateway("sandbox").close()
+    registry.close_all()
     settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_BEFORE = new, old
     assert (deliver(raw, signature(raw, old)), deliver(raw, signature(raw, new))) == (200, 200)
     settings.SANDBOX_WEBHOOK_SECRET_BEFORE = ""

@@ -13,13 +13,14 @@ from django.apps import apps
 from django.db import connection
 
 from ledger_words import NOW, books_broken, refund, rules_of_the_books, topup, usage
+from positions import position
 from raseed.accounts.models import Account
 from raseed.config.environment import database_settings
 from raseed.db.catalogue import APPEND_ONLY
 from raseed.db.embedded import SUPERUSER, EmbeddedPostgres
 from raseed.db.guard import AccountMissing, across_accounts
 from raseed.db.invariants import Scope, Violation, run
-from raseed.db.position import Position, changed_accounts, here, here_and_gone
+from raseed.db.position import Position, changed_accounts, here_and_gone
 from raseed.db.privileges import stated
 from raseed.ledger.post import post
 from raseed.ledger.reversal import reversal_of
@@ -44,11 +45,6 @@ def account(before: Position, make_account: MakeAccount) -> UUID:
     post(reversal_of(found, first.entry_id, operation_key="reversal:1", at=NOW, memo={}))
     post(topup(make_account("JOD"), "payment:1", 5, currency="JOD"))
     return found
-
-
-def position() -> Position:
-    with across_accounts("the test takes a position"):
-        return here()
 
 
 def changed_and_broken(since: Position) -> list[Violation]:

@@ -18,8 +18,7 @@ def bank(tmp_path: Path, settings: Settings) -> Iterator[RunningBank]:
         settings.SANDBOX_URL = running.url
         settings.GATEWAY_TIMEOUT_S = 0.8
         yield running
-        registry.gateway("sandbox").close()
-        registry._sandbox.cache_clear()
+        registry.close_all()
 
 
 @pytest.fixture

@@ -70,8 +70,7 @@ def bank(running: tuple[RunningBank, Line], settings: Settings) -> Iterator[Runn
     bank.behaviour(clear=True)
     settings.SANDBOX_URL, settings.GATEWAY_TIMEOUT_S = line.url, 0.8
     yield bank
-    registry.gateway("sandbox").close()
-    registry._sandbox.cache_clear()
+    registry.close_all()
 
 
 @pytest.fixture(scope="module")

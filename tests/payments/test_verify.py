@@ -13,12 +13,11 @@ import pytest
 from conftest import RealDatabase
 from ledger_words import entry
 from people import NOON, Company, make_company, make_operator, open_one
+from positions import position
 from raseed import verify
 from raseed.audit.models import BooksCheck
 from raseed.db import invariants
-from raseed.db.guard import across_accounts
 from raseed.db.invariants import Violation
-from raseed.db.position import here
 from raseed.documents.issue import issue_receipt_voucher
 from raseed.gateways.port import Card, DeclineCode, Declined, Outcome, Succeeded
 from raseed.ledger.chart import EntryKind, Kind
@@ -343,10 +342,8 @@ def test_what_was_broken_before_the_last_clean_run_is_for_the_full_one(world: Wo
     world.sql("DELETE FROM payments_gatewayreference WHERE payment_id = %s", world.open.id)
     world.sql("DELETE FROM payments_payment WHERE id = %s", world.open.id)
     world.sql("UPDATE ledger_account SET balance_micros = balance_micros + 1 WHERE kind = 'customer'")
-    with across_accounts("the test takes a position"):
-        position = here()
     BooksCheck.objects.create(
-        at=LATER + timedelta(days=1), milliseconds=1, violations=0, position=position.facts()
+        at=LATER + timedelta(days=1), milliseconds=1, violations=0, position=position().facts()
     )
     later = verify.check_changed(LATER)
     assert (later.since is not None, [one.rule for one in later.violations]) == (True, [])

@@ -186,7 +186,6 @@ def open_range(directory: Path) -> Iterator[Range]:
         try:
             yield Range(bank, office)
         finally:
-            registry.gateway("sandbox").close()
-            registry._sandbox.cache_clear()
+            registry.close_all()
             for name, value in kept.items():
                 setattr(settings, name, value)

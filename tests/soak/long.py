@@ -76,7 +76,7 @@ def soak(cluster: OwnCluster, directory: Path) -> tuple[Verdict, list[str]]:
         finally:
             run.bank.stop()
             run.bank.client.close()
-            registry.gateway("sandbox").close()
+            registry.close_all()
     verdict.weather["recoveries"] = recoveries(cluster.root)
     faults = verdict.faults() + [f"{one} was not met" for one in verdict.unmet(CHARGE_MIX)]
     if run.strikes["crashes"] and not verdict.weather["recoveries"]:

@@ -29,7 +29,7 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
     finally:
         soak.bank.stop()
         soak.bank.client.close()
-        registry.gateway("sandbox").close()
+        registry.close_all()
         connections.close_all()
     print(json.dumps(verdict.as_json()))  # the run's figures, for whoever runs it with -s
     assert verdict.faults() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
 
 from django.conf import settings
 
@@ -13,6 +12,7 @@ from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
 
 _ONE_AT_A_TIME = threading.Lock()
+_MADE: dict[tuple[object, ...], SandboxGateway] = {}
 
 
 class UnknownGateway(LookupError):
@@ -23,30 +23,30 @@ def gateway(name: str) -> Gateway:
     """The gateway of this name, one per process for given settings; raises UnknownGateway."""
     if name != SANDBOX:
         raise UnknownGateway(f"no gateway is called {name!r}; configured: {SANDBOX}")
-    # `cache` runs the function twice when two threads come first together, and the second client would leak.
+    url, secret_key = settings.SANDBOX_URL, settings.SANDBOX_SECRET_KEY
+    secrets = tuple(filter(None, (settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_BEFORE)))
+    timeout_s, tolerance_s = settings.GATEWAY_TIMEOUT_S, settings.WEBHOOK_TOLERANCE_S
+    # Keyed by the settings, so that a test that points elsewhere gets a client of its own. Two threads that come first
+    # together would make two, and one would leak.
+    key = (url, secret_key, secrets, timeout_s, tolerance_s)
     with _ONE_AT_A_TIME:
-        return _sandbox(
-            settings.SANDBOX_URL,
-            settings.SANDBOX_SECRET_KEY,
-            tuple(filter(None, (settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_BEFORE))),
-            settings.GATEWAY_TIMEOUT_S,
-            settings.WEBHOOK_TOLERANCE_S,
-        )
+        if key not in _MADE:
+            _MADE[key] = SandboxGateway(
+                url=url,
+                secret_key=secret_key,
+                webhook_secrets=secrets,
+                timeout_s=timeout_s,
+                webhook_tolerance_s=tolerance_s,
+                may_leave=_may_leave,
+            )
+        return _MADE[key]
 
 
-@cache
-def _sandbox(
-    url: str, secret_key: str, webhook_secrets: tuple[str, ...], timeout_s: float, webhook_tolerance_s: float
-) -> SandboxGateway:
-    # Keyed by the settings, so that a test that points elsewhere gets a client of its own.
-    return SandboxGateway(
-        url=url,
-        secret_key=secret_key,
-        webhook_secrets=webhook_secrets,
-        timeout_s=timeout_s,
-        webhook_tolerance_s=webhook_tolerance_s,
-        may_leave=_may_leave,
-    )
+def close_all() -> None:
+    """Close the connections of every gateway of this process; who is asked for again is made anew."""
+    with _ONE_AT_A_TIME:
+        while _MADE:
+            _MADE.popitem()[1].close()
 
 
 def _may_leave() -> bool:
