@@ -9,6 +9,7 @@ from django.utils.translation import gettext, override
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from browser.watch import Look, Watch
+from factors import prove_now
 from people import command, customer_balance, make_company
 from raseed.accounts.models import User
 from raseed.money import MICROS_PER_UNIT, Money, format_money
@@ -60,6 +61,7 @@ class Visitor:
         """With a session that the portal knows; the form itself has a test of its own."""
         client = Client()
         client.force_login(user or self.company.admin)
+        prove_now(client, timezone.now())
         cookie = client.cookies["sessionid"].value
         self.context.add_cookies([{"name": "sessionid", "value": cookie, "url": self.whole.portal}])
 

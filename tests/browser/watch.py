@@ -60,7 +60,7 @@ class Watch:
 
     def verdict(self) -> None:
         """Fail if anything was found."""
-        assert self.faults == []
+        assert not self.faults, "\n".join(self.faults)
 
     def state(self, page: Page, name: str) -> None:
         """Look at the page as it stands, in light and dark, on its own screen and on the other."""
