@@ -189,6 +189,99 @@ Outcome: TypeAlias = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CardSetup:
+    """A card to be kept without charging it. The customer types it on the gateway's page and authenticates there.
+
+    `setup_id` is our reference at the gateway; the other fields are as in `Charge`.
+    """
+
+    setup_id: UUID
+    account_id: UUID
+    currency: str
+    idempotency_key: str
+    return_url: str
+    customer_language: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardKept:
+    """The card is kept. `setup_id` is our reference as the gateway holds it: None if it holds none that is ours."""
+
+    gateway_ref: str
+    setup_id: UUID | None
+    saved: SavedReference
+
+
+SetupOutcome: TypeAlias = (
+    CardKept | ActionRequired | Declined | Canceled | Pending | NotFound | Unknown | Busy | Refused
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Give back `amount_minor` of the payment that the gateway calls `gateway_ref`; once, by its key."""
+
+    refund_id: UUID
+    gateway_ref: str
+    amount_minor: int
+    currency: str
+    idempotency_key: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no gateway should ever be asked; raises ValueError naming the field."""
+        if self.amount_minor <= 0:
+            raise ValueError(f"amount_minor must be above zero, not {self.amount_minor}")
+        if not self.idempotency_key:
+            raise ValueError("idempotency_key must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """The gateway gave the money back. A bank may still refuse it days later: it is then a RefundFailed."""
+
+    part_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPending:
+    """The gateway took the order and has not finished it."""
+
+    part_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFailed:
+    """Final: the money stayed with, or came back to, the operator. `reason` is for the log."""
+
+    part_ref: str
+    reason: str
+
+
+RefundOutcome: TypeAlias = (
+    Refunded | RefundPending | RefundFailed | NotFound | Pending | Unknown | Busy | Refused
+)
+
+
+class DisputeState(StrEnum):
+    """Where a dispute stands. The money is taken from the operator when it opens."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A charge that the cardholder has their bank take back: `amount_minor` of the payment `gateway_ref`."""
+
+    part_ref: str
+    gateway_ref: str
+    amount_minor: int
+    currency: str
+    state: DisputeState
+
+
 class MovementKind(StrEnum):
     """What a line of the gateway's own list records."""
 
@@ -229,11 +322,21 @@ class Page:
     more: bool
 
 
+class Subject(StrEnum):
+    """What a letter is about: what has to be fetched."""
+
+    PAYMENT = "payment"
+    SETUP = "setup"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
     """A letter whose signature holds. It names a payment to fetch, and is itself no proof of its state.
 
-    `signed_at` is the gateway's own clock when it signed.
+    `signed_at` is the gateway's own clock when it signed. `part_ref` is the gateway's id of the refund or dispute that
+    it is about, "" for the payment as a whole. About a card setup, `gateway_ref` is the setup's and `payment_id` its id.
     """
 
     event_id: str
@@ -241,10 +344,12 @@ class WebhookEvent:
     gateway_ref: str
     payment_id: UUID | None
     signed_at: datetime
+    subject: Subject = Subject.PAYMENT
+    part_ref: str = ""
 
     def __post_init__(self) -> None:
         """Refuse names that no table of ours can keep; raises ValueError naming the field."""
-        for name, limit in (("event_id", 200), ("kind", 60), ("gateway_ref", 200)):
+        for name, limit in (("event_id", 200), ("kind", 60), ("gateway_ref", 200), ("part_ref", 200)):
             text: str = getattr(self, name)
             if len(text) > limit or "\0" in text:
                 raise ValueError(f"{name} is too long or has a NUL: {text[:60]!r}")
@@ -322,3 +427,26 @@ class Gateway(Protocol):
 
         Raises ForgedWebhook.
         """
+
+
+class KeepsCards(Protocol):
+    """Cards kept without a charge."""
+
+    def set_up_card(self, setup: CardSetup) -> SetupOutcome:
+        """Open the gateway's own page on which the customer types a card to be kept; usually ActionRequired."""
+
+    def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
+        """The setup's state now, by the gateway's reference."""
+
+
+class GivesBack(Protocol):
+    """Money that leaves again: refunds, and disputes that the cardholder's bank opens."""
+
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Ask for a refund once, with the order's key. As with `charge`, Unknown is asked about, never repeated blindly."""
+
+    def fetch_refund(self, part_ref: str) -> RefundOutcome:
+        """The refund's state now, by the gateway's id."""
+
+    def disputes_of(self, gateway_ref: str) -> tuple[Dispute, ...]:
+        """All disputes of a payment as they stand now. Raises GatewayUnavailable."""
