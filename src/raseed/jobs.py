@@ -21,6 +21,8 @@ from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
 from raseed.payments import inbox, reconcile, resolve, walk
+from raseed.payments.recharge import consider, sweep
+from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,13 @@ STALLED_AFTER = timedelta(seconds=30)
 def follow_payment(account_id: str, payment_id: str) -> None:
     """Ask about a payment whose outcome is open."""
     reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
+
+
+# Before all others: service may depend on it.
+@app.task(name="payments.consider_recharge", retry=AGAIN, priority=20)
+def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value) -> None:
+    """Charge an account's card if its balance is low and nothing speaks against it."""
+    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -110,6 +119,13 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="payments.sweep_recharges", queueing_lock="payments.sweep_recharges")
+def sweep_recharges(timestamp: int) -> None:  # noqa: ARG001
+    """Find recharges that are due, and those that an event missed."""
+    sweep.sweep(timezone.now())
 
 
 @app.periodic(cron="* * * * * */15")

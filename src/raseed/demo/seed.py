@@ -1,7 +1,7 @@
 """Months of believable life for the demo's accounts: top-ups at the sandbox bank, and rated usage day by day.
 
 Usage is written as entries that are rated already. Everything goes through the same doors as real life: top-ups
-through open, submit, settle and the bank's own page; usage through the ledger's one writer.
+through open, submit, settle and the bank's own page; usage through the one door of deductions.
 """
 
 import random
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from raseed.accounts.models import Account, User
+from raseed.balance.deduct import deduct
 from raseed.balance.equation import available
 from raseed.balance.models import Reason
 from raseed.balance.suspension import suspend
@@ -21,7 +22,7 @@ from raseed.db.transactions import atomic
 from raseed.demo.people import DemoAccounts
 from raseed.documents.issue import issue_receipt_voucher
 from raseed.ledger.chart import EntryKind, Kind
-from raseed.ledger.post import NewEntry, Transfer, post
+from raseed.ledger.post import NewEntry, Transfer
 from raseed.money import Money
 from raseed.payments import paynow, reconcile
 from raseed.payments.states import Cause
@@ -66,7 +67,7 @@ def _use(account: Account, day: datetime, chance: random.Random) -> None:
 
 
 def _book(account: Account, service: str, amount: Money, at: datetime) -> None:
-    post(
+    deduct(
         NewEntry(
             account_id=account.id,
             kind=EntryKind.USAGE,
@@ -74,7 +75,8 @@ def _book(account: Account, service: str, amount: Money, at: datetime) -> None:
             transfers=(Transfer(Kind.CUSTOMER, Kind.UNINVOICED_REVENUE, amount),),
             at=at,
             memo={"service": service},
-        )
+        ),
+        at,
     )
 
 
