@@ -113,7 +113,8 @@ class Recharged:
                     [str(self.account.id)],
                 )
             for job in jobs:
-                consider.consider(self.account.id, Cause(job.get("cause", "crossed")), now)
+                reached_at = datetime.fromisoformat(job["at"]) if "at" in job else None
+                consider.consider(self.account.id, Cause(job.get("cause", "crossed")), now, reached_at)
                 done += 1
         return done
 

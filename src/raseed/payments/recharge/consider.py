@@ -41,19 +41,22 @@ _TRY_GOES_ON: Final = frozenset(
 )
 
 
-def consider(account_id: UUID, cause: Cause, now: datetime) -> Payment | None:
+def consider(
+    account_id: UUID, cause: Cause, now: datetime, reached_at: datetime | None = None
+) -> Payment | None:
     """Charge the account's card if every guard lets it; the payment as it then is, None for a no.
 
-    The no stands in the history. An account that never set recharge up has none.
+    The no stands in the history. An account that never set recharge up has none. `reached_at` is when the balance came to the
+    line: that it is above it again is no news if that was considered before, by the same job in an earlier life.
     """
-    payment = _decide(account_id, cause, now)
+    payment = _decide(account_id, cause, now, reached_at)
     if payment is None:
         return None
     return paynow.submit(account_id, payment.id, now, News.RECHARGE)
 
 
 @begun_again
-def _decide(account_id: UUID, cause: Cause, now: datetime) -> Payment | None:
+def _decide(account_id: UUID, cause: Cause, now: datetime, reached_at: datetime | None) -> Payment | None:
     """One transaction: the no, or the committed intent."""
     with atomic():
         account = _turn(account_id)
@@ -70,7 +73,7 @@ def _decide(account_id: UUID, cause: Cause, now: datetime) -> Payment | None:
                 if payment is not None:
                     return payment
                 no = guards.in_flight(here)
-        _refuse(here, no, cause)
+        _refuse(here, no, cause, is_news=_is_news(here, no, cause, reached_at))
     return None
 
 
@@ -168,7 +171,15 @@ def _intent(here: Situation, card: PaymentMethod, quoted: TopUpQuote, number: in
     )
 
 
-def _refuse(here: Situation, no: No, cause: Cause) -> None:
+def _is_news(here: Situation, no: No, cause: Cause, reached_at: datetime | None) -> bool:
+    """Whether the no explains anything: a balance above the threshold does only after it came down to it, once."""
+    if no.reason != Reason.ABOVE_THRESHOLD:
+        return True
+    before = here.series.considered_at
+    return cause == Cause.CROSSED and not (reached_at and before and before >= reached_at)
+
+
+def _refuse(here: Situation, no: No, cause: Cause, *, is_news: bool) -> None:
     tries, look_at = here.series, no.look_at
     if tries.is_trying and here.open_recharge is None and no.reason not in _TRY_GOES_ON:
         # A card was declined, and before the next one could be charged something else said no: the try is over.
@@ -176,7 +187,7 @@ def _refuse(here: Situation, no: No, cause: Cause) -> None:
         look_at = max(filter(None, (look_at, tries.look_at)), default=None)
     tries.look_at, tries.considered_at = look_at, here.now
     tries.save()
-    if no.reason == Reason.ABOVE_THRESHOLD and cause != Cause.CROSSED:
+    if not is_news:
         return
     next_at = look_at if no.reason in {Reason.BACKING_OFF, Reason.DAY_CAP, Reason.MONTH_CAP} else None
     history.refused(here.account, cause, no.reason, _seen(here), here.now, next_at=next_at, cap=no.cap)

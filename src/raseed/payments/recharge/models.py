@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from raseed.db.models import Owned
 from raseed.payments.models import Payment
+from raseed.payments.recharge.reasons import Reason
 
 
 class Mode(models.TextChoices):
@@ -87,7 +88,7 @@ class RechargeSeries(Owned):
 class Consideration(Owned):
     """A recharge considered: charged, or not and why. What became of a try is a row of its own. Append-only.
 
-    `reason` is one of raseed.payments.recharge.reasons.Reason, `cause` what made us look. `amount_micros` is what would be
+    `reason` is why, `cause` what made us look. `amount_micros` is what would be
     added, `charge_minor` what the card would be charged; `bound` says that an operator's limit decided the amount. `number`
     is the try that it belongs to. `cap` is the cap that stopped it: charges a day, or micros a month. `next_at` is when the next
     try may be, or until when an Admin may confirm.
@@ -97,7 +98,7 @@ class Consideration(Owned):
 
     at = models.DateTimeField()
     cause = models.CharField(max_length=20)
-    reason = models.CharField(max_length=30)
+    reason = models.CharField(max_length=30, choices=[(one.value, one.value) for one in Reason])
     number = models.PositiveIntegerField(default=0)
     available_micros = models.BigIntegerField()
     pending_micros = models.BigIntegerField(default=0)
