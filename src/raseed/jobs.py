@@ -21,6 +21,8 @@ from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
 from raseed.payments import inbox, reconcile, resolve, walk
+from raseed.payments.recharge import consider, sweep
+from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,14 @@ STALLED_AFTER = timedelta(seconds=30)
 def follow_payment(account_id: str, payment_id: str) -> None:
     """Ask about a payment whose outcome is open."""
     reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
+
+
+# Before all others: service may depend on it.
+@app.task(name="payments.consider_recharge", retry=AGAIN, priority=20)
+def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value, at: str = "") -> None:
+    """Charge an account's card if its balance is low and nothing speaks against it. `at`: when the line was reached."""
+    reached_at = datetime.fromisoformat(at) if at else None
+    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now(), reached_at)
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -58,6 +68,12 @@ def mail_receipt(account_id: str, document_id: str) -> None:
 def mail_service_restored(account_id: str, at: str) -> None:
     """Write the mail that says that service is back."""
     mails.mail_service_restored(UUID(account_id), datetime.fromisoformat(at), timezone.now())
+
+
+@app.task(name="notifications.mail_recharge", retry=AGAIN)
+def mail_recharge(account_id: str, consideration_id: str) -> None:
+    """Write the mail that says why an automatic recharge was not made."""
+    mails.mail_recharge(UUID(account_id), UUID(consideration_id), timezone.now())
 
 
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
@@ -110,6 +126,13 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="payments.sweep_recharges", queueing_lock="payments.sweep_recharges")
+def sweep_recharges(timestamp: int) -> None:  # noqa: ARG001
+    """Find recharges that are due, and those that an event missed."""
+    sweep.sweep(timezone.now())
 
 
 @app.periodic(cron="* * * * * */15")

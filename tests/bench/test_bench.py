@@ -23,6 +23,12 @@ KEYS = {
     "ledger": {"posts_per_second", "hot_account_posts_per_second", "share_of_pgbench"},
     "page": {"p99_small_ms", "p99_large_ms", "ratio"},
     "paynow": {"per_second", "overhead_p50_ms", "overhead_p99_ms", "pdf_backlog", "mail_backlog"},
+    "recharge": {
+        "low_to_charge_p50_s",
+        "low_to_charge_p99_s",
+        "paid_to_restored_p50_s",
+        "paid_to_restored_p99_s",
+    },
     "verify": {"full_s", "incremental_s"},
 }
 
@@ -63,11 +69,11 @@ def given(
     gateways.close_all()
 
 
-@pytest.mark.parametrize("names", [("ledger",), ("verify",), ("page", "paynow")], ids="+".join)
+@pytest.mark.parametrize("names", [("ledger",), ("verify",), ("page", "paynow", "recharge")], ids="+".join)
 def test_a_bench_gives_its_figures(
     given: Given, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that need the portal share one: starting it is what costs here."""
+    """Those that need the portal or the worker share one: starting it is what costs here."""
     monkeypatch.setattr("raseed.bench.ledger.ACCOUNTS", 50)
     monkeypatch.setattr("raseed.bench.ledger.SCALE", 1)
     monkeypatch.setattr("raseed.bench.paynow.CLIENTS", 2)

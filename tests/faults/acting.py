@@ -23,6 +23,8 @@ from raseed import failpoints
 from raseed.config.environment import database_settings
 from raseed.documents import issue
 from raseed.payments import inbox, reconcile, walk
+from raseed.payments.recharge import consider
+from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
 
 PAY = "/settings/billing/balance/pay"
@@ -102,6 +104,12 @@ def follow(account_id: str, payment_id: str, seconds: int) -> str:
     return str(reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, now).state)
 
 
+def recharge(account_id: str) -> str:
+    """Consider an automatic recharge, as the worker does; the payment's state, "" for a no."""
+    payment = consider.consider(UUID(account_id), RechargeCause.CROSSED, timezone.now())
+    return str(payment.state) if payment else ""
+
+
 def walk_list() -> int:
     """Read the bank's own list on from where it was read to; how many charges it settled."""
     return walk.walk_list("sandbox", timezone.now()).settled
@@ -119,5 +127,5 @@ def _browser(email: str) -> Client:
 
 
 ACTS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (pay, see, hook, apply_letters, follow, walk_list, issue_voucher)
+    one.__name__: one for one in (pay, see, hook, apply_letters, follow, recharge, walk_list, issue_voucher)
 }

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "raseed.ledger",
     "raseed.balance",
     "raseed.payments",
+    "raseed.payments.recharge",
     "raseed.documents",
     "raseed.notifications",
     "raseed.portal",

@@ -1,15 +1,11 @@
 """Months of believable life for the demo's accounts: top-ups at the sandbox bank, and rated usage day by day.
 
-Usage is written as entries that are rated already. Everything goes through the same doors as real life: top-ups
-through open, submit, settle and the bank's own page; usage through the ledger's one writer.
+Usage is rated already. Everything goes through the same doors as real life (`raseed.demo.money`, `raseed.demo.recharge`).
 """
 
 import random
 from datetime import UTC, datetime, timedelta
-from uuid import uuid5
 
-import httpx
-from django.conf import settings
 from rich.console import Console
 from rich.progress import track
 
@@ -18,18 +14,14 @@ from raseed.balance.equation import available
 from raseed.balance.models import Reason
 from raseed.balance.suspension import suspend
 from raseed.db.transactions import atomic
+from raseed.demo.money import book, top_up
 from raseed.demo.people import DemoAccounts
-from raseed.documents.issue import issue_receipt_voucher
-from raseed.ledger.chart import EntryKind, Kind
-from raseed.ledger.post import NewEntry, Transfer, post
+from raseed.demo.recharge import Recharged
 from raseed.money import Money
-from raseed.payments import paynow, reconcile
-from raseed.payments.states import Cause
 
 DAYS = 92
 # Micros of USD a working day, by service: calls out, numbers, messages, recording.
 SERVICES = {"calls_out": 7_900_000, "messages": 1_150_000, "numbers": 2_000_000, "recording": 640_000}
-TOP_UP_EVERY_DAYS = 21
 SEED = 7
 
 
@@ -43,75 +35,35 @@ def live(accounts: DemoAccounts, now: datetime, console: Console) -> None:
     first = begin(now)
     days = [first + timedelta(days=day) for day in range(DAYS)]
     chance = random.Random(SEED)  # noqa: S311 - figures of a demo, not secrets
-    falcon_admin = User.objects.get(email="admin@demo.test")
+    falcon = Recharged(accounts.falcon, User.objects.get(email="admin@demo.test"))
     palm_admin = User.objects.get(email="admin@suspended.test")
+    top_up(falcon.account, falcon.admin, Money(300_000_000, "USD"), first, save=True)
+    top_up(accounts.palm, palm_admin, Money(250_000_000, "USD"), first, save=False)
     for number, day in enumerate(track(days, "three months of usage", console=console, transient=True)):
-        if number % TOP_UP_EVERY_DAYS == 0:
-            _top_up(accounts.falcon, falcon_admin, Money(300_000_000, "USD"), day, save=number == 0)
-        if number == 0:
-            _top_up(accounts.palm, palm_admin, Money(250_000_000, "USD"), day, save=False)
+        falcon.morning(number, day)
         _use(accounts.falcon, day, chance)
+        falcon.evening(_evening(day))
         if available(accounts.palm) > Money(20_000_000, "USD"):
             _use(accounts.palm, day, chance)
     _run_out(accounts.palm, now - timedelta(hours=5))
 
 
+def _evening(day: datetime) -> datetime:
+    """When a day's usage is written down."""
+    return day.astimezone(UTC).replace(hour=20, minute=0, second=0, microsecond=0)
+
+
 def _use(account: Account, day: datetime, chance: random.Random) -> None:
     """One day's rated usage: an entry a service, quieter on Fridays and Saturdays."""
-    at = day.astimezone(UTC).replace(hour=20, minute=0, second=0, microsecond=0)
+    at = _evening(day)
     quiet = 0.35 if day.weekday() in {4, 5} else 1.0
     for service, usual_micros in SERVICES.items():
         amount = int(usual_micros * (quiet if service != "numbers" else 1.0) * chance.uniform(0.7, 1.3))
-        _book(account, service, Money(amount, account.currency), at)
-
-
-def _book(account: Account, service: str, amount: Money, at: datetime) -> None:
-    post(
-        NewEntry(
-            account_id=account.id,
-            kind=EntryKind.USAGE,
-            operation_key=f"seed:{service}:{at.isoformat()}",
-            transfers=(Transfer(Kind.CUSTOMER, Kind.UNINVOICED_REVENUE, amount),),
-            at=at,
-            memo={"service": service},
-        )
-    )
+        book(account, service, Money(amount, account.currency), at)
 
 
 def _run_out(account: Account, now: datetime) -> None:
     """The call that took the balance below zero: usage is a fact, and the suspension follows."""
-    _book(account, "calls_out", available(account) + Money(3_100_000, account.currency), now)
+    book(account, "calls_out", available(account) + Money(3_100_000, account.currency), now)
     with atomic():
         suspend(account.id, Reason.BALANCE, now)
-
-
-def _top_up(account: Account, admin: User, credit: Money, at: datetime, *, save: bool) -> None:
-    """A payment on a new card at that time, typed at the sandbox bank, with its voucher."""
-    payment = paynow.open_payment(
-        paynow.PayNow(
-            account_id=account.id,
-            client_key=uuid5(account.id, at.isoformat()),
-            credit=credit,
-            method_id=None,
-            save_method=save,
-            actor_user_id=admin.id,
-            language=account.language,
-            another=True,
-        ),
-        at,
-    )
-    payment = paynow.submit(account.id, payment.id, at)
-    _type_card(payment.gateway_ref)
-    payment = reconcile.follow(account.id, payment.id, Cause.PAGE, at + timedelta(seconds=20))
-    issue_receipt_voucher(account.id, payment.id, at + timedelta(seconds=21))
-
-
-def _type_card(gateway_ref: str) -> None:
-    answer = httpx.post(
-        f"{settings.SANDBOX_URL}/admin/pay/{gateway_ref}",
-        headers={"Authorization": f"Bearer {settings.SANDBOX_SECRET_KEY}"},
-        json={"card": "4242424242424242", "outcome": "complete"},
-        timeout=10,
-        trust_env=False,
-    )
-    answer.raise_for_status()

@@ -60,6 +60,7 @@ _DECLINES: Mapping[str, DeclineCode] = {
     "incorrect_cvc": DeclineCode.INCORRECT_DETAILS,
     "card_velocity_exceeded": DeclineCode.LIMIT_EXCEEDED,
     "authentication_failed": DeclineCode.AUTHENTICATION_FAILED,
+    "authentication_required": DeclineCode.AUTHENTICATION_REQUIRED,
 }
 
 

@@ -7,6 +7,7 @@ GatewayMovement, GatewayHealth, ListCursor, ReconciliationBreak. All others belo
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from raseed.db.models import Owned
 
@@ -17,7 +18,8 @@ STATES = ["created", "submitted", "action_required", "review", "failed", "cancel
 class Purpose(models.TextChoices):
     """What a payment is for."""
 
-    PAY_NOW = "pay_now"
+    PAY_NOW = "pay_now", _("Pay Now")
+    RECHARGE = "recharge", _("Automatic recharge")
 
 
 class PaymentMethod(Owned):
@@ -106,6 +108,13 @@ class Payment(Owned):
             models.CheckConstraint(
                 condition=~models.Q(state="succeeded") | models.Q(captured_minor__isnull=False),
                 name="payments_payment_succeeded_captured",
+            ),
+            # The guard of automatic recharge against itself. Without `review`: a late capture may bring a payment there,
+            # and nothing here may make settling fail.
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=models.Q(purpose="recharge", state__in=["created", "submitted", "action_required"]),
+                name="payments_one_open_recharge",
             ),
         ]
         indexes = [

@@ -25,6 +25,8 @@ from raseed.money import Money, check_chargeable, format_money
 from raseed.payments import breaker
 from raseed.payments.amounts import check_range, policy_of
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
+from raseed.payments.recharge import series
+from raseed.payments.recharge.reasons import CARD_REMOVED
 from raseed.payments.seats import seat
 from raseed.payments.settle import settle
 from raseed.payments.states import OPEN, Cause, State, move
@@ -210,6 +212,13 @@ def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> 
         payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
         if payment.state != State.CREATED:
             return payment
+        if payment.purpose == Purpose.RECHARGE and _is_removed(payment):
+            # Between the decision and the charge. Nobody is charged on a card that they took away.
+            payment.decline_code, payment.next_ask_at = CARD_REMOVED, None
+            payment.save(update_fields=["decline_code", "next_ask_at"])
+            move(payment, State.CANCELED, cause, now)
+            series.failed(payment, CARD_REMOVED, now, retryable=True)
+            return payment
         payment.submitted_at = payment.asked_at = now
         payment.next_ask_at = now + FIRST_ASK_AFTER
         payment.save(update_fields=["submitted_at", "asked_at", "next_ask_at"])
@@ -217,8 +226,18 @@ def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> 
     failpoint("KP02", payment.id)
     outcome = send(payment)
     failpoint("KP04", payment.id)
+    if payment.purpose == Purpose.RECHARGE:
+        failpoint("KP16", payment.id)
     breaker.record(payment.gateway, outcome, now)
     return settle(account_id, payment_id, outcome, cause, now)
+
+
+def _is_removed(payment: Payment) -> bool:
+    if payment.method_id is None:
+        return False
+    return not PaymentMethod.objects.filter(
+        account_id=payment.account_id, id=payment.method_id, removed_at__isnull=True
+    ).exists()
 
 
 def send(payment: Payment) -> Outcome:
@@ -237,7 +256,7 @@ def send(payment: Payment) -> Outcome:
             return_url=f"{settings.PUBLIC_URL}/settings/billing/payments/{payment.id}/return",
             saved_reference=saved,
             save_card=payment.save_method,
-            unattended=False,
+            unattended=payment.purpose == Purpose.RECHARGE,
             customer_language=payment.language,
         )
     )

@@ -20,7 +20,8 @@ from raseed.gateways.port import NotFound, Outcome, Refused, Unknown
 from raseed.gateways.registry import gateway
 from raseed.payments import breaker, paynow
 from raseed.payments.breaks import BreakKind, report
-from raseed.payments.models import Payment
+from raseed.payments.models import Payment, Purpose
+from raseed.payments.recharge.series import CONFIRM_WITHIN
 from raseed.payments.seats import seat
 from raseed.payments.settle import settle
 from raseed.payments.states import FINAL, Cause, State, move
@@ -102,10 +103,15 @@ def _soon(payment: Payment, cause: Cause, now: datetime) -> Payment:
     return payment
 
 
+def patience(payment: Payment) -> timedelta:
+    """How long a customer may take at the bank: of an automatic recharge they only hear by mail."""
+    return CONFIRM_WITHIN if payment.purpose == Purpose.RECHARGE else ABANDONED_AFTER
+
+
 def _ask(payment: Payment, now: datetime) -> Outcome:
     bank = gateway(payment.gateway)
     age = now - (payment.submitted_at or payment.created_at)
-    if payment.state == State.ACTION_REQUIRED and age > ABANDONED_AFTER:
+    if payment.state == State.ACTION_REQUIRED and age > patience(payment):
         return bank.cancel(payment.gateway_ref)
     outcome = bank.fetch(payment.gateway_ref) if payment.gateway_ref else bank.find_by_reference(payment.id)
     failpoint("KP13", payment.id)
@@ -121,7 +127,7 @@ def _ask(payment: Payment, now: datetime) -> Outcome:
 def _escalate(payment: Payment, outcome: Outcome, now: datetime) -> Payment:
     """A payment that stays open too long becomes a row that a person sees; past the key horizon, a review."""
     age = now - (payment.submitted_at or payment.created_at)
-    limit = {State.SUBMITTED: UNRESOLVED_AFTER, State.ACTION_REQUIRED: ABANDONED_AFTER + UNRESOLVED_AFTER}
+    limit = {State.SUBMITTED: UNRESOLVED_AFTER, State.ACTION_REQUIRED: patience(payment) + UNRESOLVED_AFTER}
     if payment.state not in limit or age <= limit[State(payment.state)]:
         return payment
     report(BreakKind.UNRESOLVED, payment, payment.gateway_ref, type(outcome).__name__, now)

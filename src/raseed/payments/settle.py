@@ -36,6 +36,7 @@ from raseed.money import CURRENCIES, Money
 from raseed.payments.breaks import BreakKind, report
 from raseed.payments.methods import keep
 from raseed.payments.models import GatewayReference, Payment
+from raseed.payments.recharge import after
 from raseed.payments.states import FINAL, Cause, State, move
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, n
     """Apply what the gateway says to the payment, once, and return it as it then is."""
     with atomic():
         payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
+        before = payment.state
         match outcome:
             case Succeeded():
                 _succeed(payment, outcome, cause, now)
@@ -66,6 +68,8 @@ def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, n
                 _require_action(payment, outcome, cause, now)
             case Pending() | Unknown() | NotFound() | Busy():
                 _ask_again(payment, outcome, now)
+        if payment.state != before:
+            after.moved(payment, outcome, now)
     return payment
 
 

@@ -32,6 +32,7 @@ class Cause(StrEnum):
     PAGE = "page"
     WEBHOOK = "webhook"
     RECONCILE = "reconcile"
+    RECHARGE = "recharge"
     STAFF = "staff"
 
 
