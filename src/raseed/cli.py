@@ -80,21 +80,15 @@ def serve(
 
 @app.command()
 def worker(
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Jobs at the same time.")] = 4,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=64, help="Jobs about payments at the same time.")
+    ] = 4,
 ) -> None:
     """Run jobs: confirm payments, issue vouchers, send mail; also the schedules. Ctrl-C lets running jobs end."""
     _set_up()
-    from procrastinate.contrib.django import app as jobs
+    from raseed.worker import work
 
-    with jobs.replace_connector(jobs.connector.get_worker_connector()) as app_of_worker:  # type: ignore[attr-defined]
-        app_of_worker.run_worker(
-            concurrency=concurrency,
-            fetch_job_polling_interval=1.0,
-            update_heartbeat_interval=5,
-            stalled_worker_timeout=15,
-            shutdown_graceful_timeout=20,
-            delete_jobs="successful",
-        )
+    work(concurrency)
 
 
 @app.command()

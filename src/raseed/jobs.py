@@ -5,6 +5,7 @@ The worker imports this module; everybody else queues a job by its name (db/queu
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +25,7 @@ from raseed.payments import inbox, reconcile, resolve, walk
 from raseed.payments.recharge import consider, sweep
 from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
+from raseed.worker import PAPERS, standing_back
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +54,13 @@ def issue_receipt_voucher(account_id: str, payment_id: str) -> None:
     issue.issue_receipt_voucher(UUID(account_id), UUID(payment_id), timezone.now())
 
 
-@app.task(name="documents.render", retry=AGAIN)
+@app.task(name="documents.render", retry=AGAIN, queue=PAPERS)
 def render_document(account_id: str, document_id: str) -> None:
     """Make and store a paper's PDF."""
-    issue.render_document(UUID(account_id), UUID(document_id), timezone.now())
+    standing_back(partial(issue.render_document, UUID(account_id), UUID(document_id), timezone.now()))
 
 
-@app.task(name="notifications.mail_receipt", retry=AGAIN)
+@app.task(name="notifications.mail_receipt", retry=AGAIN, queue=PAPERS)
 def mail_receipt(account_id: str, document_id: str) -> None:
     """Write the mail that brings a voucher."""
     mails.mail_receipt(UUID(account_id), UUID(document_id), timezone.now())
@@ -94,7 +96,7 @@ def mail_notice(mail_id: str, user_id: str, kind: str, address: str, facts: dict
     mails.mail_notice(UUID(mail_id), UUID(user_id), kind, address, facts, timezone.now())
 
 
-@app.task(name="notifications.send_mail", retry=AGAIN)
+@app.task(name="notifications.send_mail", retry=AGAIN, queue=PAPERS)
 def send_mail(account_id: str, mail_id: str) -> None:
     """Hand a mail of an account to the mail server."""
     send.send_mail(UUID(account_id), UUID(mail_id), timezone.now())
@@ -121,10 +123,10 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
     inbox.wake_known(timezone.now())
 
 
-@app.periodic(cron="* * * * * */10")
-@app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent")
+@app.periodic(cron="* * * * * *")
+@app.task(name="payments.ask_silent", queueing_lock="payments.ask_silent", priority=5)
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
-    """Ask about every silence whose own job was lost."""
+    """Ask about every payment that is due: a new one whose process died, and one whose own job was lost."""
     reconcile.ask_silent(timezone.now())
 
 

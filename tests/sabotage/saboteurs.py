@@ -57,9 +57,7 @@ def take_apart(kind: PaperKind, zone: ZoneInfo, now: datetime) -> Taken:
 
 _PORT = '__import__("raseed.gateways.port", fromlist=["port"])'
 _NEW_ID = '__import__("uuid").uuid4().hex'
-_LOCK = Cut(
-    "raseed.payments.settle:settle", "Payment.objects.select_for_update().get(", "Payment.objects.get("
-)
+_LOCK = Cut("raseed.payments.settle:_locked", 'select_for_update(of=("self",)).', "")
 _LOOK_AGAIN = "if payment.state == State.SUCCEEDED or payment.captured_minor is not None:"
 _SEND_AGAIN = "if isinstance(outcome, NotFound) and not payment.gateway_ref and age < KEY_HORIZON:"
 

@@ -257,13 +257,14 @@ def actor_of(request: HttpRequest) -> Actor | None:
         return Actor(user, role, None, ip, lacks_factor=held.is_missing(user))
     if user.account_id is None:
         return None
-    membership = Membership.objects.filter(
-        account_id=user.account_id, user_id=user.id, is_active=True
-    ).first()
-    account = Account.objects.filter(id=user.account_id, closed_at__isnull=True).first()
-    if membership is None or account is None:
+    membership = (
+        Membership.objects.select_related("account")
+        .filter(account_id=user.account_id, user_id=user.id, is_active=True, account__closed_at__isnull=True)
+        .first()
+    )
+    if membership is None:
         return None
-    return Actor(user, Role(membership.role), account, client_ip(request))
+    return Actor(user, Role(membership.role), membership.account, client_ip(request))
 
 
 def landing(actor: Actor) -> str:

@@ -16,6 +16,7 @@ from typing import Final, ParamSpec, TypeVar
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 
 from raseed.db.away import sqlstate_of
+from raseed.db.statements import row_of
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,10 @@ Result = TypeVar("Result")
 
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 30_000
+_BOUNDS: Final = (
+    f"SELECT set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true),"
+    f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true)"
+)
 # PostgreSQL gave this transaction up for another one and nothing of it was written: a deadlock, or a conflict of snapshots.
 CONFLICTS: Final = {"40P01": "deadlock", "40001": "serialization conflict"}
 RETRIES_MAX: Final = 3
@@ -45,11 +50,7 @@ def atomic() -> Iterator[None]:
     outermost = not connection.in_atomic_block
     with transaction.atomic():
         if outermost:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
-                    [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS)],
-                )
+            row_of(_BOUNDS)
         yield
 
 

@@ -64,7 +64,8 @@ def issue_receipt_voucher(account_id: UUID, payment_id: UUID, now: datetime) -> 
     Raises PaymentNotFinal unless the payment has succeeded, and Payment.DoesNotExist for one of another account.
     """
     with atomic():
-        payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
+        rows = Payment.objects.select_for_update(of=("self",)).select_related("account")
+        payment = rows.get(account_id=account_id, id=payment_id)
         issued = voucher_of(account_id, payment_id)
         if issued is not None:
             return issued
@@ -74,7 +75,7 @@ def issue_receipt_voucher(account_id: UUID, payment_id: UUID, now: datetime) -> 
 
 
 def _issue(payment: Payment, now: datetime) -> Document:
-    account = Account.objects.get(id=payment.account_id)
+    account = payment.account
     operator = Operator.objects.get()
     billing = BillingDetails.objects.filter(account_id=account.id).first()
     document_id = new_id()

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from raseed.db.statements import row_of
 from raseed.documents.models import PaperKind
 
 PREFIXES: Final[dict[PaperKind, str]] = {PaperKind.RECEIPT_VOUCHER: "RV"}
@@ -53,9 +54,10 @@ def take(kind: PaperKind, zone: ZoneInfo, now: datetime) -> Taken:
         raise NoTransaction("a number is taken only in the transaction that issues its paper")
     today = now.astimezone(zone).date()
     series = f"{PREFIXES[kind]}-{today.year}"
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"series": series, "now": now, "today": today})
-        number, issued_at, issued_on = cursor.fetchone()
+    row = row_of(_TAKE, {"series": series, "now": now, "today": today})
+    if row is None:
+        raise LookupError(f"the counter of {series} gave no row")
+    number, issued_at, issued_on = row
     return Taken(
         series=series,
         number=number,

@@ -7,7 +7,7 @@ in: it is real requests that are counted). It must never decide about a payment.
 import time
 from typing import Final
 
-from django.db import connection
+from raseed.db.statements import row_of
 
 # A request waits for its turn at most this long; after that the caller is told to come back.
 PATIENCE_S: Final = 0.5
@@ -17,10 +17,10 @@ PATIENCE_S: Final = 0.5
 _TAKE: Final = """
     WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO gateways_gatewaypace AS pace (gateway, due_at)
-    SELECT %(gateway)s, clock_timestamp() + %(step)s * interval '1 second' FROM quick
+    SELECT %(gateway)s::text, clock_timestamp() + %(step)s::float8 * interval '1 second' FROM quick
     ON CONFLICT (gateway) DO UPDATE
-        SET due_at = greatest(pace.due_at, clock_timestamp()) + %(step)s * interval '1 second'
-        WHERE pace.due_at <= clock_timestamp() + %(latest)s * interval '1 second'
+        SET due_at = greatest(pace.due_at, clock_timestamp()) + %(step)s::float8 * interval '1 second'
+        WHERE pace.due_at <= clock_timestamp() + %(latest)s::float8 * interval '1 second'
     RETURNING extract(epoch FROM due_at - clock_timestamp())
 """
 
@@ -33,9 +33,7 @@ def wait_for_turn(gateway: str, requests_per_s: int) -> bool:
     burst = max(1, requests_per_s // 10)
     step_s = 1 / max(1, requests_per_s - burst)
     ahead_s = burst * step_s
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"gateway": gateway, "step": step_s, "latest": ahead_s - step_s + PATIENCE_S})
-        row = cursor.fetchone()
+    row = row_of(_TAKE, {"gateway": gateway, "step": step_s, "latest": ahead_s - step_s + PATIENCE_S})
     if row is None:
         return False
     time.sleep(max(0.0, float(row[0]) - ahead_s))

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import psycopg
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DatabaseError
 
+from raseed.db.statements import row_of
 from raseed.db.uuids import new_id
 from raseed.ledger.chart import GUARDED, EntryKind, Kind
 from raseed.ledger.errors import BY_SQLSTATE, UnknownAccount
@@ -134,16 +134,9 @@ def set_floor(account_id: UUID, floor: Money) -> None:
 
 
 def _call(statement: str, parameters: list[Any]) -> Any:
-    """Call a function of the ledger on Django's connection, in its transaction, and give what it returns.
-
-    Prepared once a connection and bound by the server. Django would write the parameters into the text of each statement,
-    and the server would parse it each time: a third of what a posting costs here, and some of what it costs there.
-    """
-    connection = connections[DEFAULT_DB_ALIAS]
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with _refusals(), connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        row = cursor.execute(statement, parameters, prepare=True).fetchone()
+    """Call a function of the ledger in the caller's transaction, and give what it returns."""
+    with _refusals():
+        row = row_of(statement, parameters)
     return row[0] if row else None
 
 

@@ -6,10 +6,12 @@ a payment's outcome.
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from raseed.db.statements import row_of
 from raseed.db.transactions import atomic
 from raseed.errors import RaseedError
 from raseed.gateways.port import Outcome, Unknown
@@ -20,6 +22,13 @@ WINDOW = timedelta(seconds=30)
 PROBE_EVERY = timedelta(seconds=5)
 # The worker's questions are the probes. A customer's payment is one only if there was none for this long: no worker runs.
 CUSTOMER_PROBES_AFTER = timedelta(seconds=60)
+
+# Every payment asks the one and does the other; while all is well neither finds a row.
+_IS_OPEN: Final = "SELECT 1 FROM payments_gatewayhealth WHERE gateway = %s AND opened_at IS NOT NULL"
+_FORGET: Final = """
+    UPDATE payments_gatewayhealth SET failures = 0, first_failure_at = NULL, opened_at = NULL, probe_at = NULL
+     WHERE gateway = %s AND failures > 0
+"""
 
 
 class GatewayDown(RaseedError):
@@ -34,7 +43,7 @@ class GatewayDown(RaseedError):
 
 def is_open(gateway: str) -> bool:
     """Whether the gateway is taken for silent."""
-    return GatewayHealth.objects.filter(gateway=gateway, opened_at__isnull=False).exists()
+    return row_of(_IS_OPEN, [gateway]) is not None
 
 
 def takes_payments(gateway: str, now: datetime) -> bool:
@@ -73,9 +82,7 @@ def record(gateway: str, outcome: Outcome, now: datetime) -> None:
 
 def record_answer(gateway: str) -> None:
     """The gateway spoke: close the circuit and forget the failures."""
-    GatewayHealth.objects.filter(gateway=gateway, failures__gt=0).update(
-        failures=0, first_failure_at=None, opened_at=None, probe_at=None
-    )
+    row_of(_FORGET, [gateway])
 
 
 def record_silence(gateway: str, now: datetime) -> None:

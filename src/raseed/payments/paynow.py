@@ -105,17 +105,15 @@ def open_payment(command: PayNow, now: datetime) -> Payment:
     Raises IntentReused, PaymentInProgress, MethodNotUsable, AccountClosed, GatewayDown and the errors of amounts;
     then nothing was written.
     """
-    earlier = _earlier(command)
-    if earlier is not None:
-        return earlier
-    breaker.check(settings.GATEWAY, now)
     failpoint("KP01", command.client_key)
     with atomic():
-        # The account's row makes two tabs take turns, so that the second sees the first one's payment.
-        account = Account.objects.select_for_update().get(id=command.account_id)
+        # The account's row makes two tabs take turns, so that the second sees the first one's payment. Not its key: rows
+        # that refer to the account, as a voucher whose number all others wait for, need not wait for us.
+        account = Account.objects.select_for_update(no_key=True).get(id=command.account_id)
         earlier = _earlier(command)
         if earlier is not None:
             return earlier
+        breaker.check(settings.GATEWAY, now)
         payment = _intent(account, command, now)
         if not command.another:
             _refuse_second(command, now)
@@ -123,13 +121,7 @@ def open_payment(command: PayNow, now: datetime) -> Payment:
         GatewayReference.objects.create(
             payment_id=payment.id, account_id=account.id, gateway=payment.gateway, gateway_ref=None
         )
-        # Should this process die before it asks, the job submits: the customer pressed Pay.
-        defer(
-            "payments.follow",
-            run_at=now + FIRST_ASK_AFTER,
-            account_id=account.id,
-            payment_id=payment.id,
-        )
+    # Should this process die before it asks, the sweep of what is due submits: the customer pressed Pay.
     return payment
 
 
@@ -209,7 +201,8 @@ def submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause = Cau
 
 def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> Payment:
     with atomic():
-        payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
+        rows = Payment.objects.select_for_update(of=("self",)).select_related("method")
+        payment = rows.get(account_id=account_id, id=payment_id)
         if payment.state != State.CREATED:
             return payment
         if payment.purpose == Purpose.RECHARGE and _is_removed(payment):
@@ -221,8 +214,7 @@ def _submit(account_id: UUID, payment_id: UUID, now: datetime, cause: Cause) -> 
             return payment
         payment.submitted_at = payment.asked_at = now
         payment.next_ask_at = now + FIRST_ASK_AFTER
-        payment.save(update_fields=["submitted_at", "asked_at", "next_ask_at"])
-        move(payment, State.SUBMITTED, cause, now)
+        move(payment, State.SUBMITTED, cause, now, also=("submitted_at", "asked_at", "next_ask_at"))
     failpoint("KP02", payment.id)
     outcome = send(payment)
     failpoint("KP04", payment.id)
@@ -242,9 +234,6 @@ def _is_removed(payment: Payment) -> bool:
 
 def send(payment: Payment) -> Outcome:
     """Make the gateway call of this payment: the same body and key each time it is made."""
-    saved = None
-    if payment.method_id is not None:
-        saved = PaymentMethod.objects.get(account_id=payment.account_id, id=payment.method_id).reference
     return gateway(payment.gateway).charge(
         Charge(
             payment_id=payment.id,
@@ -254,7 +243,7 @@ def send(payment: Payment) -> Outcome:
             idempotency_key=str(payment.id),
             description=str(_("Top-up of the prepaid balance")),
             return_url=f"{settings.PUBLIC_URL}/settings/billing/payments/{payment.id}/return",
-            saved_reference=saved,
+            saved_reference=payment.method.reference if payment.method is not None else None,
             save_card=payment.save_method,
             unattended=payment.purpose == Purpose.RECHARGE,
             customer_language=payment.language,

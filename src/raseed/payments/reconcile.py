@@ -81,14 +81,21 @@ def _put_off(payment: Payment, now: datetime) -> Payment:
 
 
 def _claim(payment: Payment, cause: Cause, now: datetime) -> bool:
-    """Take the question, so that nobody else asks it within the same second."""
+    """Take the question, so that nobody else asks it within the same second, and the sweep not while it is asked."""
     row = Payment.objects.filter(
         Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_AT_MOST_EVERY),
         account_id=payment.account_id,
         id=payment.id,
+        state=payment.state,
     )
-    # Somebody waits for the answer again: the pauses begin anew.
-    return bool(row.update(asked_at=now, asks=0) if cause is Cause.PAGE else row.update(asked_at=now))
+    taken: dict[str, object] = {"asked_at": now}
+    if cause is Cause.PAGE:
+        # Somebody waits for the answer again: the pauses begin anew.
+        taken["asks"] = 0
+    if payment.next_ask_at is not None:
+        # Should this process die, it is due again when the answer would have come.
+        taken["next_ask_at"] = max(payment.next_ask_at, now + timedelta(seconds=settings.GATEWAY_TIMEOUT_S))
+    return bool(row.update(**taken))
 
 
 def _soon(payment: Payment, cause: Cause, now: datetime) -> Payment:
@@ -141,7 +148,8 @@ def _escalate(payment: Payment, outcome: Outcome, now: datetime) -> Payment:
 
 
 def ask_silent(now: datetime) -> int:
-    """Ask about every payment that is due, at most 200; for those whose own job was lost. Returns how many.
+    """Ask about every payment that is due, at most 200: those that were just begun and those whose own job was lost.
+    Returns how many.
 
     One that cannot be asked about does not keep the others waiting. While the circuit is open one question is enough; if its
     answer closes the circuit, all those that were put off are asked about at once.

@@ -6,12 +6,12 @@ Lock order: payment, account, ledger accounts, number counter.
 """
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from raseed.accounts.models import Account
 from raseed.balance.suspension import restore_if_paid
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
@@ -44,13 +44,16 @@ logger = logging.getLogger(__name__)
 # Seconds to the next question, by how often we asked already; after the last, every minute.
 BACKOFF_S = (1, 2, 4, 8, 15, 30, 60)
 _UNDER_WAY = frozenset({State.SUBMITTED, State.ACTION_REQUIRED})
+# What is written of a payment with the news: of a capture, of an end without one.
+_CAPTURED = ("gateway_ref", "captured_minor", "captured_currency", "next_ask_at", "card_brand", "card_last4")
+_ENDED = ("gateway_ref", "decline_code", "next_ask_at", "action_url", "card_brand", "card_last4")
 
 
 @begun_again
 def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, now: datetime) -> Payment:
     """Apply what the gateway says to the payment, once, and return it as it then is."""
     with atomic():
-        payment = Payment.objects.select_for_update().get(account_id=account_id, id=payment_id)
+        payment = _locked(account_id, payment_id)
         before = payment.state
         match outcome:
             case Succeeded():
@@ -73,6 +76,12 @@ def settle(account_id: UUID, payment_id: UUID, outcome: Outcome, cause: Cause, n
     return payment
 
 
+def _locked(account_id: UUID, payment_id: UUID) -> Payment:
+    """The payment, locked, with its account, which is not."""
+    rows = Payment.objects.select_for_update(of=("self",)).select_related("account")
+    return rows.get(account_id=account_id, id=payment_id)
+
+
 def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) -> None:
     if outcome.payment_id != payment.id or not _bind(payment, outcome.gateway_ref):
         # Another customer's reference, or one that already belongs to another payment: nothing moves.
@@ -85,18 +94,16 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     payment.captured_currency = outcome.captured_currency
     payment.next_ask_at = None
     _remember_card(payment, outcome.card)
-    payment.save(
-        update_fields=["captured_minor", "captured_currency", "next_ask_at", "card_brand", "card_last4"]
-    )
     if (outcome.captured_minor, outcome.captured_currency) != (payment.charge_minor, payment.currency):
+        payment.save(update_fields=_CAPTURED)
         _suspend_capture(payment, cause, now)
         return
-    move(payment, State.SUCCEEDED, cause, now)
+    move(payment, State.SUCCEEDED, cause, now, also=_CAPTURED)
     post(_top_up(payment, now))
     failpoint("KP05", payment.id)
     if cause is Cause.WEBHOOK:
         failpoint("KP11", payment.id)
-    restore_if_paid(Account.objects.get(id=payment.account_id), now)
+    restore_if_paid(payment.account, now)
     if outcome.saved is not None and payment.save_method:
         _keep_method(payment, outcome.saved, now)
     defer("documents.issue_receipt_voucher", account_id=payment.account_id, payment_id=payment.id)
@@ -173,8 +180,7 @@ def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: dat
     payment.next_ask_at = None
     payment.action_url = ""
     _remember_card(payment, card)
-    payment.save(update_fields=["decline_code", "next_ask_at", "action_url", "card_brand", "card_last4"])
-    move(payment, State.FAILED, cause, now)
+    move(payment, State.FAILED, cause, now, also=_ENDED)
 
 
 def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:
@@ -182,10 +188,9 @@ def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:
         return
     payment.next_ask_at = None
     payment.action_url = ""
-    payment.save(update_fields=["next_ask_at", "action_url"])
     if payment.state == State.SUBMITTED:
         move(payment, State.ACTION_REQUIRED, cause, now)
-    move(payment, State.CANCELED, cause, now)
+    move(payment, State.CANCELED, cause, now, also=_ENDED)
 
 
 def _require_action(payment: Payment, outcome: ActionRequired, cause: Cause, now: datetime) -> None:
@@ -195,14 +200,13 @@ def _require_action(payment: Payment, outcome: ActionRequired, cause: Cause, now
         report(BreakKind.FOREIGN_REFERENCE, payment, outcome.gateway_ref, f"told by {cause}", now)
         return
     payment.action_url = outcome.url
-    payment.save(update_fields=["action_url"])
     if payment.state == State.SUBMITTED:
         move(payment, State.ACTION_REQUIRED, cause, now)
-    _ask_again(payment, outcome, now)
+    _ask_again(payment, outcome, now, also=("action_url",))
 
 
-def _ask_again(payment: Payment, outcome: Outcome, now: datetime) -> None:
-    """Set the time of the next question and queue it. The outcome stays open."""
+def _ask_again(payment: Payment, outcome: Outcome, now: datetime, also: Iterable[str] = ()) -> None:
+    """Set the time of the next question and queue it. The outcome stays open. `also` names fields to write with it."""
     if State(payment.state) in FINAL or payment.state == State.REVIEW:
         return
     if isinstance(outcome, Pending) and outcome.gateway_ref and not _bind(payment, outcome.gateway_ref):
@@ -214,7 +218,7 @@ def _ask_again(payment: Payment, outcome: Outcome, now: datetime) -> None:
         payment.busy_until = now + timedelta(seconds=outcome.retry_after_s)
     payment.asks += 1
     payment.next_ask_at = now + timedelta(seconds=wait_s)
-    payment.save(update_fields=["asks", "next_ask_at", "busy_until"])
+    payment.save(update_fields=["gateway_ref", "asks", "next_ask_at", "busy_until", *also])
     defer(
         "payments.follow",
         run_at=payment.next_ask_at,
@@ -224,7 +228,10 @@ def _ask_again(payment: Payment, outcome: Outcome, now: datetime) -> None:
 
 
 def _bind(payment: Payment, gateway_ref: str) -> bool:
-    """Tie the gateway's id to this payment for ever; False if it, or the payment, is tied to another."""
+    """Tie the gateway's id to this payment for ever; False if it, or the payment, is tied to another.
+
+    The caller writes `gateway_ref` with whatever else the news changes.
+    """
     if payment.gateway_ref:
         return payment.gateway_ref == gateway_ref
     try:
@@ -235,7 +242,6 @@ def _bind(payment: Payment, gateway_ref: str) -> bool:
     except IntegrityError:
         return False
     payment.gateway_ref = gateway_ref
-    payment.save(update_fields=["gateway_ref"])
     return True
 
 

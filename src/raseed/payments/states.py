@@ -4,6 +4,7 @@ A state is changed by `move` and nowhere else. Final states are reached with pro
 failure, because the customer's money has moved.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -61,14 +62,17 @@ class IllegalMove(RaseedError):
     message = _("This payment cannot change in that way. Nothing was changed.")
 
 
-def move(payment: Payment, to: State, cause: Cause, now: datetime) -> None:
-    """Move a payment that the caller has locked, and write the move down. Raises IllegalMove."""
+def move(payment: Payment, to: State, cause: Cause, now: datetime, also: Iterable[str] = ()) -> None:
+    """Move a payment that the caller has locked, and write the move down. Raises IllegalMove.
+
+    `also` names fields that the caller has set, to be written with the state.
+    """
     source = State(payment.state)
     if to not in MOVES[source]:
         raise IllegalMove(f"payment {payment.id}: {source} -> {to} by {cause}")
     payment.state = to
     payment.final_at = now if to in FINAL else None
-    payment.save(update_fields=["state", "final_at"])
+    payment.save(update_fields=["state", "final_at", *also])
     PaymentMove.objects.create(
         account_id=payment.account_id,
         payment_id=payment.id,

@@ -18,7 +18,6 @@ from django.db import IntegrityError, transaction
 from raseed.accounts.models import Account, Operator
 from raseed.balance.equation import available
 from raseed.balance.suspension import open_suspensions
-from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
 from raseed.failpoints import failpoint
 from raseed.payments import breaker, paynow
@@ -138,13 +137,7 @@ def _claim(here: Situation, quoted: TopUpQuote, cause: Cause) -> Payment | None:
     tries.tries, tries.is_trying, tries.look_at, tries.considered_at = number, True, None, here.now
     tries.save()
     history.charged(payment, cause, number, here.sized.bound, _seen(here), here.now)
-    # Should this process die before it asks, the job submits.
-    defer(
-        "payments.follow",
-        run_at=here.now + paynow.FIRST_ASK_AFTER,
-        account_id=payment.account_id,
-        payment_id=payment.id,
-    )
+    # Should this process die before it asks, the sweep of what is due submits.
     return payment
 
 

@@ -6,6 +6,7 @@ without script gets a page or a redirect, from the same code.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from raseed.balance.equation import available
 from raseed.balance.suspension import open_suspensions
 from raseed.errors import RaseedError
 from raseed.failpoints import failpoint
-from raseed.money import Money, format_amount
+from raseed.money import Money, format_amount, parse_amount
 from raseed.payments import breaker
 from raseed.payments.amounts import policy_of, read_amount
 from raseed.payments.methods import saved_methods
@@ -127,18 +128,16 @@ def _pay(request: ActorRequest) -> HttpResponse:
         beside=posted.get("beside", ""),
     )
     now = timezone.now()
-    running = in_progress(account, now)
     try:
         command = PayNow(
             account_id=account.id,
             client_key=typed.key,
-            credit=read_amount(typed.amount, account),
+            credit=parse_amount(typed.amount, account.currency),
             method_id=typed.method_id,
             save_method=typed.save_card,
             actor_user_id=request.actor.user.id,
             language=translation.get_language() or settings.LANGUAGE_CODE,
-            # A yes counts for the payment that the person was shown, not for one that has begun since.
-            another=running is not None and str(running.id) == typed.beside,
+            another=_is_yes(account, typed.beside, now),
         )
         payment = open_payment(command, now)
         payment = submit(account.id, payment.id, timezone.now())
@@ -154,6 +153,12 @@ def _pay(request: ActorRequest) -> HttpResponse:
     answer = _answer(request, account, payment)
     failpoint("KP08", payment.id)
     return answer
+
+
+def _is_yes(account: Account, beside: str, now: datetime) -> bool:
+    """A yes counts for the payment that the person was shown, not for one that has begun since."""
+    running = in_progress(account, now) if beside else None
+    return running is not None and str(running.id) == beside
 
 
 def _answer(request: ActorRequest, account: Account, payment: Payment) -> HttpResponse:
