@@ -7,6 +7,7 @@ process with it, for a supervisor to start anew.
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -53,9 +54,15 @@ async def _both(app: App, concurrency: int) -> None:
             asyncio.create_task(_crew(app, _PAYMENTS, concurrency)),
             asyncio.create_task(_crew(app, PAPERS, PAPERS_AT_ONCE)),
         )
-        _, running = await asyncio.wait(crews, return_when=asyncio.FIRST_COMPLETED)
-        for crew in running:
-            crew.cancel()
+
+        def call_it_a_day() -> None:
+            for crew in crews:
+                crew.cancel()
+
+        for told in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(told, call_it_a_day)
+        await asyncio.wait(crews, return_when=asyncio.FIRST_COMPLETED)
+        call_it_a_day()
         ended = await asyncio.gather(*crews, return_exceptions=True)
     for fault in ended:
         if isinstance(fault, Exception):
@@ -69,7 +76,7 @@ async def _crew(app: App, queue: str, concurrency: int) -> None:
         "stalled_worker_timeout": 15,
         "shutdown_graceful_timeout": 20,
         "delete_jobs": "successful",
-        # One of them hears the signal; its end is the other's.
-        "install_signal_handlers": queue == _PAYMENTS,
+        # Both hear it at the same moment, from us: what runs has one time to end, not one after the other.
+        "install_signal_handlers": False,
     }
     await app.run_worker_async(queues=[queue], name=queue, concurrency=concurrency, **options)
