@@ -64,7 +64,7 @@ def ask(user: User, typed: str, by: Who, now: datetime) -> str:
     with atomic():
         asking = User.objects.select_for_update().get(id=user.id)
         _record(asking, "email_change_asked", asking.email, address, by, now)
-        tell(asking, Notice.EMAIL_CHANGE_ASKED, now, {"thing": address})
+        tell(asking, Notice.EMAIL_CHANGE_ASKED, now, {"email": address})
         owner = User.objects.filter(email=address).first()
         if owner is not None:
             tell(owner, Notice.EMAIL_WANTED, now)
@@ -99,7 +99,7 @@ def confirm(user_id: UUID, token: str, by: Who, now: datetime) -> User:
             user = User.objects.select_for_update().get(id=user_id)
             address = asked(user, token, now)
             _record(user, "email_changed", user.email, address, by, now)
-            tell(user, Notice.EMAIL_CHANGED, now, {"thing": address})
+            tell(user, Notice.EMAIL_CHANGED, now, {"email": address})
             user.email, user.sessions_valid_from = address, now
             user.save(update_fields=["email", "sessions_valid_from"])
     except IntegrityError as error:

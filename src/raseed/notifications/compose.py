@@ -25,7 +25,7 @@ from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
-from raseed.notifications.models import PersonalMail
+from raseed.notifications.models import PersonalKind, PersonalMail
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
@@ -126,7 +126,7 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
     Notice.EMAIL_CHANGE_ASKED: NoticeWords(
         gettext_lazy("Another e-mail address for your sign-in was asked for"),
         gettext_lazy(
-            "On %(at)s somebody, most likely you, asked to sign in with %(thing)s instead of %(address)s. Nothing has changed yet: the new address has to be confirmed first."
+            "On %(at)s somebody, most likely you, asked to sign in with %(email)s instead of %(address)s. Nothing has changed yet: the new address has to be confirmed first."
         ),
         gettext_lazy(
             "If it was not you, set a new password at once: the request ends with it. Tell the operator too."
@@ -136,7 +136,7 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
     ),
     Notice.EMAIL_CHANGED: NoticeWords(
         gettext_lazy("You sign in with another e-mail address now"),
-        gettext_lazy("Since %(at)s you sign in with %(thing)s and no longer with %(address)s."),
+        gettext_lazy("Since %(at)s you sign in with %(email)s and no longer with %(address)s."),
         gettext_lazy(
             "If it was not you, tell the operator at once: this address no longer opens your sign-in."
         ),
@@ -154,6 +154,24 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
         ),
         gettext_lazy("Sign in"),
         "/login",
+    ),
+}
+
+
+_ALARMS: Final[dict[PersonalKind, NoticeWords]] = {
+    PersonalKind.BOOKS_BROKEN: NoticeWords(
+        gettext_lazy("The books do not add up"),
+        gettext_lazy(
+            "On %(at)s a check of the books found what must never be. Broken rules, and how often each: %(rules)s."
+        ),
+        gettext_lazy(
+            "Look at it now. The page shows the lines that were found; the runbook says for each rule what it means and what to do."
+        ),
+        gettext_lazy("Open Reconciliation"),
+        "/backoffice/breaks",
+        gettext_lazy(
+            "You get this mail because you are of the operator's finance staff. It comes once a day for the same rules."
+        ),
     ),
 }
 
@@ -242,17 +260,19 @@ def email_change(user: User, address: str, link: str, operator: Operator) -> Wri
 
 
 def notice(mail: PersonalMail, user: User, account: Account | None, operator: Operator) -> Written:
-    """The mail that tells a person of a change to their sign-in, from the facts that were kept with it."""
+    """The mail that tells a person of a change to their sign-in, or of an alarm, from the facts that were kept with it."""
     facts: Mapping[str, str] = mail.facts
     zone = ZoneInfo(account.time_zone if account else operator.time_zone)
     with translation.override(mail.language):
-        words = _NOTICES[Notice(mail.kind)]
+        kind = PersonalKind(mail.kind)
+        words = _ALARMS[kind] if kind in _ALARMS else _NOTICES[Notice(kind)]
         names = {
             "address": left_to_right(one_line(mail.address)),
             "account": in_its_own_direction(one_line(account.name if account else operator.name)),
             "at": _moment(datetime.fromisoformat(facts["at"]), zone),
             "place": left_to_right(facts.get("ip") or "–"),
             "thing": in_its_own_direction(one_line(facts.get("thing", ""))),
+            **{name: left_to_right(one_line(facts[name])) for name in ("email", "rules") if name in facts},
             **{name: Role(facts[name]).label for name in ("before", "after") if name in facts},
         }
         return _write(

@@ -23,7 +23,7 @@ class MailKind(models.TextChoices):
 
 
 class PersonalKind(models.TextChoices):
-    """What a mail to one person is for: the first three bring a one-time link, the others tell of a change."""
+    """What a mail to one person is for: the first three bring a one-time link, the last is an alarm, the others tell of a change."""
 
     INVITATION = "invitation", _("Invitation")
     PASSWORD_RESET = "password_reset", _("Password reset")
@@ -42,9 +42,11 @@ class PersonalKind(models.TextChoices):
     EMAIL_CHANGE_ASKED = Notice.EMAIL_CHANGE_ASKED.value, _("Change of e-mail address asked for")
     EMAIL_CHANGED = Notice.EMAIL_CHANGED.value, _("E-mail address changed")
     EMAIL_WANTED = Notice.EMAIL_WANTED.value, _("E-mail address wanted by another person")
+    BOOKS_BROKEN = "books_broken", _("Books broken")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET, PersonalKind.EMAIL_CHANGE)
+ALARM_KINDS = (PersonalKind.BOOKS_BROKEN,)
 # To one address only, the person's own. Two new addresses asked for are two links.
 ONE_OPEN_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)
 
@@ -140,7 +142,7 @@ class MailRecipient(Owned):
 
 
 class PersonalMail(Outgoing):
-    """A mail to a user or one of the staff: a one-time link, or a notice of what `facts` say. Neither link nor text is kept."""
+    """A mail to a user or one of the staff: a one-time link, a notice or an alarm of what `facts` say. Neither link nor text is kept."""
 
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
 
