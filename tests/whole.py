@@ -2,10 +2,10 @@
 
     with Whole(database, tmp_path) as whole: ...   # whole.portal, whole.bank, whole.mails()
 
-With `proxied=True` the product reaches the bank over `whole.line`, which can be delayed, cut and taken down.
+Its logs are looked through at the end for what no log may hold (`logs.py`). With `proxied=True` the product reaches the bank over `whole.line`, which can be delayed, cut and taken down.
 `**settings` are further variables of the product's environment, lower case.
 
-It stops its own processes and no others.
+It stops its own processes and no others, and nobody else can take its port meanwhile.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 
 from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
 from conftest import RealDatabase
 from line import Line
+from logs import leaks_of
+from people import PASSWORD
+from ports import HeldPort, strangers_on
 from raseed.config.environment import PROJECT_DIR
 from raseed.processes import Child
 
@@ -42,11 +47,11 @@ class Whole:
     ) -> None:
         self.database, self.directory = database, directory
         self.mailbox = directory / "mailbox"
-        self._port, self._mail_port = free_port(), free_port()
+        self._held, self._mail_port = HeldPort(), free_port()
         # Cookies know hosts and not ports: the portal is localhost, the bank 127.0.0.1.
-        self.portal = f"http://localhost:{self._port}"
+        self.portal = f"http://localhost:{self._held.port}"
         self.bank = RunningBank(
-            directory / "bank", webhook_url=f"http://127.0.0.1:{self._port}/webhooks/sandbox", hang_s=6
+            directory / "bank", webhook_url=f"http://127.0.0.1:{self._held.port}/webhooks/sandbox", hang_s=6
         )
         self.line = Line(lambda: self.bank.port)
         self._proxied, self._settings = proxied, settings
@@ -60,8 +65,10 @@ class Whole:
             self._stop()
             raise
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop()
+        if kind is None:
+            assert leaks_of(self.directory, self.secrets()) == []
 
     @contextmanager
     def worker_held(self) -> Iterator[None]:
@@ -72,6 +79,13 @@ class Whole:
             yield
         finally:
             os.kill(self.worker.pid, signal.SIGCONT)
+
+    def secrets(self) -> list[str]:
+        """What of this run must stand in no log: keys of the API, passwords, and the ids of sessions that are there now."""
+        with psycopg.connect(self.database.owner_url) as owner:
+            sessions = [str(row[0]) for row in owner.execute("SELECT session_key FROM django_session")]
+        passwords = [urlsplit(url).password or "" for url in (self.database.url, self.database.owner_url)]
+        return [SECRET_KEY, WEBHOOK_SECRET, PASSWORD, *passwords, *sessions]
 
     def mails(self, address: str) -> list[EmailMessage]:
         """What has arrived for an address, oldest first."""
@@ -87,9 +101,13 @@ class Whole:
         self.line.start()
         mail = ["raseed.mailbox", "--port", str(self._mail_port), "--directory", str(self.mailbox)]
         self._child("mail", mail)
-        self._child("portal", ["raseed.cli", "serve", "--port", str(self._port), "--workers", "1"])
+        portal = self._child(
+            "portal", ["raseed.cli", "serve", "--port", str(self._held.port), "--workers", "1"]
+        )
         self.worker = self._child("worker", ["raseed.cli", "worker"])
         wait(self._is_ready, f"the portal; its log: {self.directory / 'portal.log'}", READY_S_MAX)
+        strangers = strangers_on(self._held.port, portal.pid)
+        assert not strangers, f"processes that are not ours share the portal's port: {strangers}"
         return self
 
     def _child(self, name: str, module: list[str]) -> Child:
@@ -132,6 +150,7 @@ class Whole:
         self.line.close()
         self.bank.stop()
         self.bank.client.close()
+        self._held.close()
 
 
 def free_port() -> int:

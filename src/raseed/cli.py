@@ -169,6 +169,10 @@ def bench(
     entries: Annotated[
         int, typer.Option(min=100, help="Entries in the books of page and verify.")
     ] = 1_000_000,
+    rate: Annotated[
+        float,
+        typer.Option(min=0, help="webhooks: so many a second for --seconds; 0: as fast as they are taken."),
+    ] = 0,
 ) -> None:
     """Measure on a durable database of its own, which is deleted at the end. Nothing of yours is touched."""
     import json
@@ -179,7 +183,7 @@ def bench(
 
     if name not in BENCHES:
         raise typer.BadParameter(f"must be one of {', '.join(BENCHES)}", param_hint="NAME")
-    figures = measure(name, Console(stderr=True), seconds=seconds, entries=entries)
+    figures = measure(name, Console(stderr=True), seconds=seconds, entries=entries, rate=rate)
     if as_json:
         print(json.dumps(figures))
         return

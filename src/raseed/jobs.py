@@ -90,6 +90,12 @@ def mail_password_reset(user_id: str) -> None:
     mails.mail_password_reset(UUID(user_id), timezone.now())
 
 
+@app.task(name="notifications.mail_email_change", retry=AGAIN)
+def mail_email_change(mail_id: str, user_id: str, address: str, since: str) -> None:
+    """Write the mail with the link that confirms a new address."""
+    mails.mail_email_change(UUID(mail_id), UUID(user_id), address, since, timezone.now())
+
+
 @app.task(name="notifications.mail_notice", retry=AGAIN)
 def mail_notice(mail_id: str, user_id: str, kind: str, address: str, facts: dict[str, str]) -> None:
     """Tell a person of a change to their sign-in."""

@@ -8,6 +8,7 @@ row (BooksCheck): when, what was looked at, what was found. Nothing here repairs
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from raseed.audit.models import BooksCheck
 from raseed.db.guard import across_accounts
 from raseed.db.invariants import Invariant, Scope, Violation, registered, run
 from raseed.db.position import Position, changed_accounts, here, here_and_gone
+from raseed.notifications.alarms import books_broken
 from raseed.payments.reconcile import UNRESOLVED_AFTER
 from raseed.payments.verify import in_motion
 
@@ -127,10 +129,12 @@ def report(console: Console, *, at_rest: bool, incremental: bool = False, as_jso
 
 
 def alarm(checked: Checked) -> None:
-    """Say in the log what a scheduled run found; the row that it left is shown in the back office."""
+    """Say in the log and to finance staff what a scheduled run found; the row that it left is shown in the back office."""
     for violation in checked.violations[:LINES_KEPT]:
         logger.error("books broken: %s", violation)
     logger.log(logging.ERROR if checked.violations else logging.INFO, "%s", checked.sentence())
+    if checked.violations:
+        books_broken(Counter(found.rule for found in checked.violations), checked.at)
 
 
 def forget_old(now: datetime) -> None:

@@ -1,7 +1,10 @@
 """A tiny run of each bench gives its figures: on a database of the tests, with the processes that it measures."""
 
+import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,11 +12,13 @@ from pytest_django import Settings
 from rich.console import Console
 from typer.testing import CliRunner
 
+from bank import Postbox
 from conftest import RealDatabase, _attached
-from raseed.bench import registry
+from raseed.bench import registry, webhooks
 from raseed.bench.figures import percentile, rate
 from raseed.bench.house import House, free_port
 from raseed.bench.registry import Given
+from raseed.bench.site import Site
 from raseed.cli import app
 from raseed.config.environment import PROJECT_DIR
 from raseed.db.embedded import OWNER_ROLE, SUPERUSER
@@ -88,6 +93,21 @@ def test_a_bench_gives_its_figures(
 def test_every_bench_is_tried_here_or_starts_all_by_itself() -> None:
     """That of webhooks is tried where the flood is."""
     assert set(KEYS) == {name for name, one in registry.BENCHES.items() if one.housed}
+
+
+def test_a_steady_flood_keeps_its_pace_and_comes_again_when_told() -> None:
+    with Postbox(503, 400) as postbox:
+        site = SimpleNamespace(portal=postbox.url.removesuffix("/webhooks/sandbox"), webhook_secret="ours")
+        flood = webhooks.Flood(cast("Site", site), [("a payment", "its reference")], 40, rate=100)
+        asyncio.run(flood.run())
+        letters = postbox.wait_for(41)
+    figures = flood.figures()
+    # The first is put off, the second refused; the others do not wait for them.
+    assert (figures["share_503"], figures["forged"], figures["forged_refused"]) == (0.024, 2, 1)
+    assert (figures["odd_answers"], figures["unanswered"], len(flood.taken_ms)) == (0, 0, 39)
+    assert figures["acknowledged_latest_ms"] >= 1_000
+    assert flood.seconds >= 39 / 100
+    assert len({body for _, body in letters}) == 40
 
 
 def test_an_unknown_name_is_refused_before_anything_starts() -> None:

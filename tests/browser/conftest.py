@@ -32,12 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def whole(
     django_db_setup: None, django_db_blocker: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Whole]:
-    """Bank, mail server, portal and worker on a database of their own."""
+    """Bank, mail server, portal and worker on a database of their own; staff need a second factor, as at an operator's."""
     cluster, name = _attached(), f"raseed_{uuid4().hex[:12]}"
     cluster.clone(TEMPLATE, name)
     database = RealDatabase(name, cluster.url(database=name), cluster.url(OWNER_ROLE, name))
     try:
-        with Whole(database, tmp_path_factory.mktemp("whole")) as running:
+        with Whole(database, tmp_path_factory.mktemp("whole"), staff_second_factor="required") as running:
             yield running
     finally:
         cluster.drop(name)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from addresses import routes
 from browser.visitor import Visitor
 from browser.watch import Look
 from doors.world import SHARED, Side, make_side
+from factors import give_app
 from people import make_user
 from raseed.accounts.access import ROUTES, Public, Role, may
 from raseed.accounts.models import StaffRole, User
@@ -27,12 +29,14 @@ def test_axe_finds_nothing_on_any_page(visitor: Callable[[Look], Visitor], look:
     with whole.worker_held():
         side = make_side(f"Axe{look.language}", Reason.STAFF)
     User.objects.filter(account_id=side.account_id).update(language=look.language)
+    finance = make_user(
+        f"axe-{look.language}@operator.test", staff_role=StaffRole.FINANCE, language=look.language
+    )
+    give_app(finance, timezone.now())
     people: dict[Role | None, User | None] = {
         None: None,
         Role.ADMIN: side.people[Role.ADMIN],
-        Role.FINANCE: make_user(
-            f"axe-{look.language}@operator.test", staff_role=StaffRole.FINANCE, language=look.language
-        ),
+        Role.FINANCE: finance,
     }
     seen = {}
     for role, person in people.items():

@@ -7,17 +7,18 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import CDPSession, Page, expect
 
 from browser.visitor import BALANCE, Visitor
-from browser.watch import Look
+from browser.watch import DESKTOP, PHONE, Look
 from factors import code_at
-from people import PASSWORD
+from people import PASSWORD, make_user
 from raseed.accounts.factors import held
+from raseed.accounts.models import StaffRole
 from raseed.accounts.proof import prove
 from whole import wait
 
-SECURITY = "/profile/security"
+SECURITY, ACCOUNTS = "/profile/security", "/backoffice/accounts"
 # A platform authenticator that keeps passkeys, knows its person, and is touched by itself.
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -29,8 +30,8 @@ AUTHENTICATOR = {
 }
 
 
-def type_password(person: Visitor, page: Page) -> None:
-    page.fill("#id_username", person.company.admin.email)
+def type_password(person: Visitor, page: Page, email: str = "") -> None:
+    page.fill("#id_username", email or person.company.admin.email)
     page.fill("#id_password", PASSWORD)
     press(person, page, "Sign in")
 
@@ -50,12 +51,18 @@ def shown_codes(page: Page) -> list[str]:
     return page.locator(".codes code").all_inner_texts()
 
 
+def add_authenticator(person: Visitor, page: Page) -> tuple[CDPSession, str]:
+    """A device that makes and proves passkeys at this page; how to speak to it, and its id."""
+    devices = person.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    made = devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    return devices, made["authenticatorId"]
+
+
 def test_a_passkey_is_made_and_signs_in_alone(admin: Visitor) -> None:
     page = admin.open("/login")
     admin.watch.state(page, "login")
-    devices = admin.context.new_cdp_session(page)
-    devices.send("WebAuthn.enable")
-    device = devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})["authenticatorId"]
+    devices, device = add_authenticator(admin, page)
     type_password(admin, page)
     page.wait_for_url(f"**{BALANCE}")
     page.locator(".person-button").click()
@@ -138,6 +145,49 @@ def test_an_app_by_its_shown_secret_then_code_then_recovery_code(
         page.wait_for_url(f"**{BALANCE}")
         page.context.clear_cookies()
     assert held.of(user.id).codes_left == 9
+
+
+@pytest.mark.parametrize("way", ["passkey", "app"])
+def test_staff_set_up_a_factor_before_anything_else_opens(visitor: Callable[..., Visitor], way: str) -> None:
+    """A passkey in English, an app in Arabic."""
+    look = Look("en", DESKTOP, "light") if way == "passkey" else Look("ar", PHONE, "dark")
+    guest = visitor(look)
+    staff = make_user(f"new-{way}@operator.test", staff_role=StaffRole.SUPPORT, language=look.language)
+    page = guest.open("/login")
+    add_authenticator(guest, page)
+    type_password(guest, page, staff.email)
+    page.wait_for_url(f"**{SECURITY}")
+    expect(page.get_by_role("alert")).to_contain_text(
+        guest.say(
+            "Staff sign in with a second factor. Set up an authenticator app or a passkey now; then everything else opens."
+        )
+    )
+    guest.watch.state(page, "security-due")
+    for address in ("/", "/backoffice/", ACCOUNTS, "/backoffice/accounts/new", "/profile", "/profile/email"):
+        page.goto(guest.whole.portal + address)
+        assert page.url == guest.whole.portal + SECURITY, address
+    assert page.locator("a[href*='/backoffice/'], a[href='/profile']").count() == 0
+    assert held.of(staff.id).count == 0
+
+    if way == "passkey":
+        page.get_by_role("link", name=guest.say("Add a passkey")).click()
+        page.fill("#id_name", "Desk")
+    else:
+        page.get_by_role("link", name=guest.say("Set up an app")).click()
+        page.wait_for_url("**/profile/security/app")
+        secret = b32decode(page.locator(".secret").inner_text().replace("-", ""))
+        page.fill("#id_code", code_at(secret, timezone.now()))
+    page.keyboard.press("Enter")
+    shown_codes(page)
+    assert held.of(staff.id).count == 1
+
+    page.goto(guest.whole.portal + "/")
+    page.wait_for_url(f"**{ACCOUNTS}")
+    expect(page.locator("h1")).to_have_text(guest.say("Accounts"))
+    sign_out(guest, page)
+    # From now on the password alone opens nothing again.
+    type_password(guest, page, staff.email)
+    page.wait_for_url("**/login/second")
 
 
 def make_old(person: Visitor) -> None:

@@ -1,6 +1,8 @@
 """Users, settings, profile and Home in a real browser: each page in both languages, by keyboard, and without script."""
 
+import re
 from collections.abc import Callable
+from email.message import EmailMessage
 
 from playwright.sync_api import Page, expect
 
@@ -8,6 +10,7 @@ from browser.visitor import Visitor
 from browser.watch import Look
 from people import PASSWORD, make_user
 from raseed.accounts.models import Membership, User
+from whole import wait
 
 Guests = Callable[..., Visitor]
 USERS, GENERAL, PROFILE, HOME = "/settings/users", "/settings/general", "/profile", "/home"
@@ -28,6 +31,11 @@ def colleague(admin: Visitor, name: str, role: str, **fields: object) -> User:
 
 def said(page: Page, text: str) -> None:
     expect(page.locator("main [role=status]")).to_contain_text(text)
+
+
+def subject(mail: EmailMessage) -> str:
+    """As it is read: a long one is folded, and the fold is no part of it."""
+    return str(mail["Subject"]).strip()
 
 
 def role_of(user: User) -> str:
@@ -132,3 +140,43 @@ def test_without_script_a_user_is_invited_and_one_is_disabled(visitor: Guests, l
     page.wait_for_url(f"**{USERS}/{agent.id}")
     assert not User.objects.get(id=agent.id).is_active
     assert role_of(User.objects.get(name="Omar", account_id=agent.account_id)) == "admin"
+
+
+def test_another_address_to_sign_in_with(admin: Visitor) -> None:
+    admin.watch.forgiven += ["the server responded with a status of 4"]
+    old, new = admin.company.admin.email, f"lina@{admin.company.account.id.hex[-8:]}.example.test"
+    admin.sign_in()
+    page = admin.open(PROFILE)
+    page.locator("main .facts a").click()
+    page.wait_for_url(f"**{PROFILE}/email")
+    page.fill("#id_email", old)
+    page.keyboard.press("Enter")
+    expect(page.locator(".field-error")).to_contain_text(
+        admin.say("You sign in with this address already. Nothing has changed.")
+    )
+    admin.watch.state(page, "email-ask")
+    page.fill("#id_email", new)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{PROFILE}")
+    said(page, new)
+    admin.watch.state(page, "email-asked")
+
+    wait(lambda: admin.whole.mails(new) and admin.whole.mails(old), "the link, and the notice of it")
+    [mail] = admin.whole.mails(new)
+    assert subject(mail) == admin.say("Confirm your new e-mail address")
+    [link] = re.findall(rf"{admin.whole.portal}{PROFILE}/email/\S+", mail.get_body(("plain",)).get_content())
+    page.goto(link)
+    expect(page.locator("main .facts")).to_contain_text(new)
+    admin.watch.state(page, "email-confirm")
+    assert User.objects.get(id=admin.company.admin.id).email == old
+    page.get_by_role("button", name=admin.say("Sign in with the new address")).click()
+    page.wait_for_url(f"**{PROFILE}")
+    said(page, new)
+    assert User.objects.get(id=admin.company.admin.id).email == new
+    wait(lambda: len(admin.whole.mails(old)) == 2, "the second notice")
+    assert [subject(one) for one in admin.whole.mails(old)] == [
+        admin.say("Another e-mail address for your sign-in was asked for"),
+        admin.say("You sign in with another e-mail address now"),
+    ]
+    page.goto(link)
+    admin.watch.state(page, "email-over")

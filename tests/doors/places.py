@@ -14,6 +14,7 @@ from django.utils import timezone
 from addresses import routes
 from doors.world import SHARED, Visitor, World
 from raseed.accounts import links
+from raseed.accounts.models import User
 from raseed.config.environment import PROJECT_DIR
 
 SOURCE = PROJECT_DIR / "src" / "raseed"
@@ -78,6 +79,9 @@ def pages_of(who: Visitor, world: World) -> Iterator[str]:
                 yield reverse(name, kwargs=dict(zip(parameters, values, strict=True)))
     if who.user is None:
         yield urlsplit(links.make(world.a.waiting, timezone.now()).url).path
+    else:
+        user = User.objects.get(pk=who.user.pk)
+        yield urlsplit(links.make_email_change(user, f"new-{user.email}", timezone.now()).url).path
 
 
 def queries() -> list[str]:

@@ -7,6 +7,7 @@ for where a row is about half an hour or a day: the payment is made older instea
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -113,23 +114,26 @@ def confirming(admin: Admin, payment: Payment) -> None:
 # -- silence
 
 
-def test_f01_timeout_charge_made(admin: Admin) -> None:
+@contextmanager
+def unanswered(admin: Admin, behaviour: str, card: str = "4242424242424242") -> Iterator[Payment]:
+    """Pay on a saved card at a bank that does not say how it ended; nobody but the customer asks meanwhile."""
     admin.bank.behaviour(**NO_LETTERS)
-    card = admin.saved_card()
+    saved = admin.saved_card(card)
     with admin.whole.worker_held():
-        payment = admin.pay(card, behaviour="G5")
+        payment = admin.pay(saved, behaviour=behaviour)
         confirming(admin, payment)
+        yield payment
+
+
+def test_f01_timeout_charge_made(admin: Admin) -> None:
+    with unanswered(admin, "G5") as payment:
         assert admin.bank.charges(payment.id) == [5_000], "the card is charged, and nobody told us"
     admin.paid_once(payment)
     assert [one.method for one in admin.line.sent(payment.id)][:2] == ["POST", "GET"]
 
 
 def test_f02_timeout_charge_not_made(admin: Admin) -> None:
-    admin.bank.behaviour(**NO_LETTERS)
-    card = admin.saved_card()
-    with admin.whole.worker_held():
-        payment = admin.pay(card, behaviour="G8")
-        confirming(admin, payment)
+    with unanswered(admin, "G8") as payment:
         assert admin.bank.charges(payment.id) == []
     admin.paid_once(payment)
     posts = [one.key for one in admin.line.sent(payment.id) if one.method == "POST"]
@@ -138,11 +142,8 @@ def test_f02_timeout_charge_not_made(admin: Admin) -> None:
 
 def test_f02_timeout_charge_not_made_and_proven(admin: Admin) -> None:
     """A look-up that finds nothing proves nothing; the answer to the same key does: declined, so try again."""
-    admin.bank.behaviour(**NO_LETTERS)
-    card = admin.saved_card("4000000000000341")
-    with admin.whole.worker_held():
-        payment = admin.pay(card, behaviour="G8")
-        confirming(admin, payment)
+    with unanswered(admin, "G8", card="4000000000000341") as payment:
+        assert admin.bank.charges(payment.id) == []
     page = admin.will_see(payment, "Nothing was charged.")
     assert "Declined: your bank did not accept the card." in page
     admin.books_hold(payment, "0", [], 0)
@@ -162,22 +163,15 @@ def test_f03_connection_reset_after_charge(admin: Admin, fate: Fate) -> None:
 
 
 def test_f04_500_after_charge_replayed_on_retry(admin: Admin) -> None:
-    admin.bank.behaviour(**NO_LETTERS)
-    card = admin.saved_card()
-    with admin.whole.worker_held():
-        payment = admin.pay(card, behaviour="G7")
-        confirming(admin, payment)
+    with unanswered(admin, "G7") as payment:
+        assert admin.bank.charges(payment.id) == [5_000]
     admin.paid_once(payment)
     methods = [one.method for one in admin.line.sent(payment.id)]
     assert methods == ["POST", "GET"], "found by the look-up, never by sending again"
 
 
 def test_f05_late_charge_lookup_says_404_first(admin: Admin) -> None:
-    admin.bank.behaviour(**NO_LETTERS)
-    card = admin.saved_card()
-    with admin.whole.worker_held():
-        payment = admin.pay(card, behaviour="G9")
-        confirming(admin, payment)
+    with unanswered(admin, "G9") as payment:
         assert admin.bank.charges(payment.id) == []
     admin.paid_once(payment)
     assert admin.states(payment) == ["submitted", "succeeded"], "never failed on a 404"

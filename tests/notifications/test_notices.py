@@ -15,11 +15,17 @@ from raseed.audit.log import Who
 from raseed.notifications import invitations, mails
 from raseed.notifications.invitations import InvitationState
 from raseed.notifications.mails import mail_invitation, mail_notice
-from raseed.notifications.models import LINK_KINDS, PersonalKind, PersonalMail
+from raseed.notifications.models import ALARM_KINDS, LINK_KINDS, PersonalKind, PersonalMail
 from raseed.notifications.send import send_personal_mail
 
 Jobs = Callable[[str], list[dict[str, Any]]]
-FACTS = {"at": "2026-11-23T12:00:00+00:00", "ip": "192.0.2.7", "before": "agent", "after": "supervisor"}
+FACTS = {
+    "at": "2026-11-23T12:00:00+00:00",
+    "ip": "192.0.2.7",
+    "before": "agent",
+    "after": "supervisor",
+    "email": "l7@new.test",
+}
 
 
 def sara(email: str) -> NewPerson:
@@ -43,7 +49,7 @@ def read(office: PostOffice) -> tuple[str, str, str]:
 
 
 def test_each_notice_has_its_kind() -> None:
-    assert {kind.value for kind in PersonalKind if kind not in LINK_KINDS} == set(Notice)
+    assert {kind.value for kind in PersonalKind if kind not in (*LINK_KINDS, *ALARM_KINDS)} == set(Notice)
 
 
 def test_who_changed_the_password_is_told_when_and_from_where(
@@ -102,6 +108,9 @@ def test_a_notice_comes_in_the_persons_language_and_each_change_has_its_own(
         assert "<b>Evil" not in html
         assert "مرحبًا" in html
         assert ("كان «موظف» وأصبح «مشرف»" in html) == (kind is Notice.ROLE_CHANGED)
+        # Whole, as it would be typed or copied.
+        told_the_new = {Notice.EMAIL_CHANGE_ASKED, Notice.EMAIL_CHANGED}
+        assert ("\u2066l7@new.test\u2069" in html) == (kind in told_the_new)
 
 
 def test_what_became_of_an_invitation(company: Company, post_office: PostOffice) -> None:

@@ -4,17 +4,19 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
 
 from people import NOON, Company, make_company, make_operator, make_user
 from post_office import PostOffice
-from raseed.accounts import links
+from raseed.accounts import email_change, links
 from raseed.accounts.links import Purpose
 from raseed.accounts.models import StaffRole, User
-from raseed.notifications.mails import mail_invitation, mail_password_reset
-from raseed.notifications.models import PersonalMail
+from raseed.audit.log import Who
+from raseed.notifications.mails import mail_email_change, mail_invitation, mail_password_reset
+from raseed.notifications.models import PersonalKind, PersonalMail
 from raseed.notifications.send import WAITS_S, queue_overdue, send_personal_mail
 
 Jobs = Callable[[str], list[dict[str, str]]]
@@ -206,3 +208,39 @@ def test_hostile_names_stay_names(real_db: object, post_office: PostOffice) -> N
     html = read.get_body(("html",)).get_content()
     assert "<script" not in html
     assert "<b>" not in html
+
+
+def test_a_new_address_gets_a_link_that_works_and_is_kept_nowhere(
+    company: Company, post_office: PostOffice, jobs: Jobs
+) -> None:
+    email_change.ask(company.admin, "Lina@New.test", Who(company.admin.id, "admin"), NOON)
+    [asked] = jobs("notifications.mail_email_change")
+    arguments = (UUID(asked["mail_id"]), UUID(asked["user_id"]), asked["address"], asked["since"], NOON)
+    for _ in range(2):
+        mail = mail_email_change(*arguments)
+        assert mail is not None
+        send_personal_mail(mail.id, NOON)
+
+    [read] = post_office.messages()
+    assert (read["To"], read["Subject"]) == ("lina@new.test", "Confirm your new e-mail address")
+    token = urlsplit(link_in(post_office)).path.rpartition("/")[2]
+    user = User.objects.get(id=company.admin.id)
+    assert links.new_email_of(user, token, NOON) == "lina@new.test"
+    assert token not in everything_stored()
+    # Two addresses one after the other are two links: the first may be the one that was mistyped.
+    assert mail_email_change(uuid4(), user.id, "lina@newer.test", asked["since"], NOON) is not None
+    assert PersonalMail.objects.filter(kind=PersonalKind.EMAIL_CHANGE).count() == 2
+    assert mail_email_change(uuid4(), uuid4(), "x@new.test", asked["since"], NOON) is None
+
+
+def test_no_link_goes_out_to_an_address_once_the_sign_in_has_changed(
+    company: Company, post_office: PostOffice
+) -> None:
+    since = company.admin.sessions_valid_from.isoformat()
+    mail = mail_email_change(uuid4(), company.admin.id, "lina@new.test", since, NOON)
+    assert mail is not None
+    User.objects.filter(id=company.admin.id).update(sessions_valid_from=NOON)
+    send_personal_mail(mail.id, NOON)
+    kept = PersonalMail.objects.get(id=mail.id)
+    assert (kept.sent_at, kept.bounce_reason) == (None, "the sign-in has changed since")
+    assert post_office.messages() == []

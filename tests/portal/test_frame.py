@@ -239,6 +239,18 @@ def test_the_mailbox_lists_the_newest_first_and_shows_a_mail(client: Client, mai
     assert "old text" in client.get("/demo/mailbox/zero").content.decode()
 
 
+@pytest.mark.parametrize(("language", "unit"), [("en", "KB"), ("ar", "كيلوبايت")])
+def test_the_size_of_a_mails_file_is_written_as_other_figures(
+    client: Client, mailbox: Path, language: str, unit: str
+) -> None:
+    message = EmailMessage()
+    message.add_attachment(b"x" * 1_578_000, maintype="application", subtype="pdf", filename="RV-1.pdf")
+    (mailbox / "large.eml").write_bytes(message.as_bytes())
+    client.cookies["language"] = language
+    shown = client.get("/demo/mailbox/large").content.decode()
+    assert f"\u20661,541.0\u2069 {unit}" in shown
+
+
 def test_a_mails_html_may_do_nothing(client: Client, mailbox: Path) -> None:
     answer = client.get("/demo/mailbox/one/html")
 

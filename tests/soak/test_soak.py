@@ -10,7 +10,10 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
+from bank import SECRET_KEY, WEBHOOK_SECRET
 from conftest import RealDatabase
+from logs import leaks_of
+from people import PASSWORD
 from raseed.gateways import registry
 from soak.run import CHARGE_MIX, Plan, Soak
 
@@ -37,3 +40,4 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
     assert verdict.payments >= PLAN.payments
     assert (reconciled.returncode, reconciled.stderr) == (0, ""), reconciled.stdout
     assert verified.returncode == 0, verified.stdout
+    assert leaks_of(tmp_path, [PASSWORD, SECRET_KEY, WEBHOOK_SECRET]) == []

@@ -61,6 +61,7 @@ class Action(StrEnum):
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
     CHANGE_OWN_PROFILE = "change_own_profile"
+    CHANGE_EMAIL = "change_email"
     SEE_BACKOFFICE = "see_backoffice"
     SEE_ACCOUNTS = "see_accounts"
     CREATE_ACCOUNT = "create_account"
@@ -103,6 +104,7 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.MANAGE_USERS: _ADMINS,
     Action.CHANGE_SETTINGS: _ADMINS,
     Action.CHANGE_OWN_PROFILE: _ACCOUNT | _STAFF,
+    Action.CHANGE_EMAIL: _ACCOUNT | _STAFF,
     Action.SEE_BACKOFFICE: _STAFF,
     Action.SEE_ACCOUNTS: _STAFF,
     Action.CREATE_ACCOUNT: _STAFF,
@@ -118,7 +120,9 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
 # a session left open on a desk, or stolen, must not take a person's access over, carry data away or have a card charged.
-NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY, Action.CHANGE_RECHARGE})
+NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset(
+    {Action.CHANGE_SECURITY, Action.CHANGE_EMAIL, Action.CHANGE_RECHARGE}
+)
 
 # All that a person may do who must have a second factor and has none yet.
 WITHOUT_FACTOR: Final = frozenset({Action.SEE_SECURITY, Action.CHANGE_SECURITY, Action.CONFIRM_IDENTITY})
@@ -179,6 +183,8 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:profile": Action.CHANGE_OWN_PROFILE,
     "portal:profile_password": Action.CHANGE_OWN_PROFILE,
     "portal:profile_sessions": Action.CHANGE_OWN_PROFILE,
+    "portal:email": Action.CHANGE_EMAIL,
+    "portal:email_confirm": Action.CHANGE_EMAIL,
     "backoffice:home": Action.SEE_BACKOFFICE,
     "backoffice:accounts": Action.SEE_ACCOUNTS,
     "backoffice:account": Action.SEE_ACCOUNTS,

@@ -37,6 +37,9 @@ SIGN_IN_PLACE: Final = Limit("sign_in_place", 100, timedelta(minutes=15))
 SIGN_IN_ADDRESS: Final = Limit("sign_in_address", 100, timedelta(hours=1))
 # Somebody at an open session who tries to guess the password.
 PASSWORD_CHANGE: Final = Limit("password_change", 5, timedelta(minutes=15))
+# Mail to addresses that are not known to be the person's: by person, and by address.
+EMAIL_CHANGE: Final = Limit("email_change", 5, timedelta(hours=1))
+EMAIL_CHANGE_ADDRESS: Final = Limit("email_change_address", 5, timedelta(hours=1))
 # Mail to strangers in the operator's name: by account, and again to the same person.
 INVITATIONS: Final = Limit("invitations", 50, timedelta(hours=1))
 INVITATION_AGAIN: Final = Limit("invitation_again", 5, timedelta(hours=1))

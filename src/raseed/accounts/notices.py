@@ -31,6 +31,9 @@ class Notice(StrEnum):
     CODES_MADE = "codes_made"
     CODE_USED = "code_used"
     FACTORS_RESET = "factors_reset"
+    EMAIL_CHANGE_ASKED = "email_change_asked"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_WANTED = "email_wanted"
 
 
 def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:

@@ -110,7 +110,7 @@ def sign_in(email: str, password: str, ip: str | None, now: datetime) -> User:
     if not isinstance(user, User):
         _log.warning("sign_in_refused ip=%s", ip)
         raise SignInRefused
-    _proved(user, ip, now)
+    know_place(user, ip, now)
     if held.has_any(user.id):
         return user
     with atomic():
@@ -158,7 +158,7 @@ def use_link(key: str, token: str, password: str, ip: str | None, now: datetime)
         set_password(user, password, Who(user.id, SELF_ROLE, ip), now)
         if purpose is links.Purpose.RESET:
             tell(user, Notice.PASSWORD_CHANGED, now, {"ip": ip or ""})
-    _proved(user, ip, now)
+    know_place(user, ip, now)
     return user
 
 
@@ -242,6 +242,12 @@ def read_email(text: str) -> str:
     return address
 
 
+def know_place(user: User, ip: str | None, now: datetime) -> None:
+    """The person has shown who they are from this place: the count there begins anew, and the place is known."""
+    attempts.forget(attempts.SIGN_IN, _at(user.email, ip))
+    attempts.remember_place(_at(user.email, ip), now)
+
+
 def _fitting(users: QuerySet[User], key: str, token: str, now: datetime) -> tuple[User, links.Purpose]:
     user_id = links.user_id_of(key)
     user = users.filter(id=user_id).first() if user_id else None
@@ -299,12 +305,6 @@ def _limit_sign_in(address: str, ip: str | None, now: datetime) -> None:
     if wait:
         _log.warning("sign_in_limited ip=%s", ip)
         raise TooManyTries(minutes=attempts.minutes(wait))
-
-
-def _proved(user: User, ip: str | None, now: datetime) -> None:
-    """The person has shown who they are from this place: the count there begins anew, and the place is known."""
-    attempts.forget(attempts.SIGN_IN, _at(user.email, ip))
-    attempts.remember_place(_at(user.email, ip), now)
 
 
 def _at(address: str, ip: str | None) -> str:

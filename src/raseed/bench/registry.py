@@ -1,7 +1,7 @@
 """The names of `raseed bench`, and what a measurement is given.
 
 A bench is a module with `run() -> dict[str, object]`. One that is `housed` finds a migrated database, the settings loaded
-and `given()`; one that is not starts by itself all that it needs. Adding one is a line here.
+and `given()`; one that is not starts by itself all that it needs, and takes a `rate` with `seconds`. Adding one is a line here.
 """
 
 from contextvars import ContextVar
@@ -54,11 +54,13 @@ def given() -> Given:
     return _GIVEN.get()
 
 
-def measure(name: str, console: Console, *, seconds: float, entries: int) -> dict[str, object]:
+def measure(
+    name: str, console: Console, *, seconds: float, entries: int, rate: float = 0
+) -> dict[str, object]:
     """The figures of a bench by its name, one of BENCHES. Raises RuntimeError if what it needs cannot be started."""
     bench = BENCHES[name]
     if not bench.housed:
-        return _figures(bench)
+        return _figures(bench, rate=rate, seconds=seconds)
     console.print("[dim]a database of its own …[/dim]")
     with House() as house:
         token = _GIVEN.set(Given(house, console, seconds, entries))
@@ -68,7 +70,7 @@ def measure(name: str, console: Console, *, seconds: float, entries: int) -> dic
             _GIVEN.reset(token)
 
 
-def _figures(bench: Bench) -> dict[str, object]:
+def _figures(bench: Bench, **how: float) -> dict[str, object]:
     # Imported only now: its rooms need the settings.
-    figures: dict[str, object] = import_module(bench.module).run()
+    figures: dict[str, object] = import_module(bench.module).run(**how)
     return figures

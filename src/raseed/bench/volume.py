@@ -17,9 +17,18 @@ MINUTES_APART: Final = 5
 AGE_MIN: Final = timedelta(days=1)
 SERIES: Final = "RV-2026"
 
+# A UUIDv7 of this moment, as `raseed.db.uuids` makes them: PostgreSQL has a function of its own from 18 on only.
+_NEW_ID: Final[LiteralString] = """
+CREATE FUNCTION pg_temp.new_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(set_bit(set_bit(overlay(
+               uuid_send(gen_random_uuid())
+               PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6
+           ), 52, 1), 53, 1), 'hex')::uuid
+$$
+"""
 _LOT: Final[LiteralString] = """
 CREATE TEMP TABLE lot ON COMMIT DROP AS
-SELECT account_id, n, uuidv7() AS id, CASE WHEN n %% %(every)s = 1 THEN uuidv7() END AS payment_id,
+SELECT account_id, n, pg_temp.new_id() AS id, CASE WHEN n %% %(every)s = 1 THEN pg_temp.new_id() END AS payment_id,
        (%(last)s::timestamptz - (%(entries)s - n) * make_interval(mins => %(minutes)s)) AS at,
        CASE WHEN n %% %(every)s = 1 THEN 100000000 ELSE (n %% 97 + 1) * 1000 END::bigint AS micros
   FROM unnest(%(accounts)s::uuid[]) AS account_id, generate_series(1, %(entries)s) AS n
@@ -28,7 +37,7 @@ SELECT account_id, n, uuidv7() AS id, CASE WHEN n %% %(every)s = 1 THEN uuidv7()
 _STEPS: Final[tuple[LiteralString, ...]] = (
     """
     INSERT INTO ledger_account (account_id, id, kind, currency, balance_micros, held_micros, floor_micros, version)
-    SELECT account_id, uuidv7(), side.kind, 'USD', sum(side.micros), 0,
+    SELECT account_id, pg_temp.new_id(), side.kind, 'USD', sum(side.micros), 0,
            CASE WHEN side.kind = 'customer' THEN 0 END, count(*)
       FROM lot, LATERAL (VALUES
            ('customer', CASE WHEN payment_id IS NULL THEN -micros ELSE micros END),
@@ -47,14 +56,14 @@ _STEPS: Final[tuple[LiteralString, ...]] = (
     """,
     """
     INSERT INTO ledger_transfer (account_id, id, entry_id, line, debit, credit, currency, amount_micros)
-    SELECT account_id, uuidv7(), id, 0,
+    SELECT account_id, pg_temp.new_id(), id, 0,
            CASE WHEN payment_id IS NULL THEN 'customer' ELSE 'gateway_clearing' END,
            CASE WHEN payment_id IS NULL THEN 'uninvoiced_revenue' ELSE 'customer' END, 'USD', micros
       FROM lot
     """,
     """
     INSERT INTO ledger_customer_total (account_id, id, kind, currency, debit_micros, credit_micros, entries)
-    SELECT account_id, uuidv7(), CASE WHEN payment_id IS NULL THEN 'usage' ELSE 'topup_card' END, 'USD',
+    SELECT account_id, pg_temp.new_id(), CASE WHEN payment_id IS NULL THEN 'usage' ELSE 'topup_card' END, 'USD',
            coalesce(sum(micros) FILTER (WHERE payment_id IS NULL), 0),
            coalesce(sum(micros) FILTER (WHERE payment_id IS NOT NULL), 0), count(*)
       FROM lot GROUP BY account_id, payment_id IS NULL
@@ -71,7 +80,7 @@ _STEPS: Final[tuple[LiteralString, ...]] = (
     """,
     """
     INSERT INTO payments_paymentmove (account_id, id, payment_id, source, target, cause, at)
-    SELECT account_id, uuidv7(), payment_id, step.source, step.target, 'page', at
+    SELECT account_id, pg_temp.new_id(), payment_id, step.source, step.target, 'page', at
       FROM lot, (VALUES ('created', 'submitted'), ('submitted', 'succeeded')) AS step (source, target)
      WHERE payment_id IS NOT NULL
     """,
@@ -90,7 +99,7 @@ _STEPS: Final[tuple[LiteralString, ...]] = (
     """,
     """
     CREATE TEMP TABLE paper ON COMMIT DROP AS
-    SELECT account_id, payment_id, at, micros, uuidv7() AS id,
+    SELECT account_id, payment_id, at, micros, pg_temp.new_id() AS id,
            coalesce((SELECT last FROM documents_numbercounter WHERE series = %(series)s), 0)
            + row_number() OVER (ORDER BY at, account_id) AS number
       FROM lot WHERE payment_id IS NOT NULL
@@ -128,6 +137,7 @@ def fill(owner_url: str, accounts: Sequence[UUID], entries: int, now: datetime) 
         "series": SERIES,
     }
     with psycopg.connect(owner_url, cursor_factory=psycopg.ClientCursor) as owner:
+        owner.execute(_NEW_ID)
         owner.execute(_LOT, parameters)
         owner.execute("ANALYZE lot")
         for step in _STEPS:

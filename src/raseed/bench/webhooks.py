@@ -1,7 +1,7 @@
 """A flood of webhooks, some of them forged, while somebody looks at Balance Details: what is taken, how fast, at what cost.
 
-The flood behaves as a gateway does: many connections, as fast as they are taken, and again after `Retry-After` where it is told
-to come again. Beside the figures the result says what must be so on every machine: nothing forged was kept, all else was applied.
+The flood behaves as a gateway does: many connections, as fast as they are taken or so many a second whatever becomes of them,
+and again after `Retry-After` where it is told to come again. Beside the figures the result says what must be so on every machine: nothing forged was kept, all else was applied.
 """
 
 import asyncio
@@ -26,6 +26,10 @@ import psycopg
 from raseed.bench.site import Site
 
 CONNECTIONS: Final = 32
+# At a steady rate: who is slow must not slow down the next ones, so that only a flood beyond all measure is held up here.
+STEADY_CONNECTIONS: Final = 1_000
+# So long a gateway waits for an answer before it sends the letter again.
+ANSWER_S_MAX: Final = 20.0
 FORGED_SHARE: Final = 0.05
 WEBHOOKS_PER_PAYMENT: Final = 20
 IDLE_S: Final = 5.0
@@ -47,11 +51,12 @@ _FOUND: Final[dict[str, LiteralString]] = {
 }
 
 
-def run(webhooks: int = 10_000) -> dict[str, Any]:
+def run(webhooks: int = 10_000, rate: float = 0, seconds: float = 0) -> dict[str, Any]:
     """Start everything, flood it with so many webhooks, wait until the inbox is empty, and give the figures.
 
-    Times in milliseconds or, named `_s`, seconds; `page_ratio` is the page's p99 in the flood by its p99 at rest.
+    With a `rate`, so many a second for `seconds`, each at its moment; else as fast as they are taken. Times in milliseconds or, named `_s`, seconds; `page_ratio` is the page's p99 in the flood by its p99 at rest.
     """
+    webhooks = round(rate * seconds) if rate else webhooks
     with Site() as site:
         made = json.loads(site.finish("raseed.bench.paid", str(max(webhooks // WEBHOOKS_PER_PAYMENT, 5))))
         site.serve()
@@ -60,7 +65,7 @@ def run(webhooks: int = 10_000) -> dict[str, Any]:
             time.sleep(min(IDLE_S, webhooks / 100))
             at_rest = idle.leave()
             busy, watch = Visitor(site, made["cookie"]), Watch(site.database_url)
-            flood = Flood(site, made["payments"], webhooks)
+            flood = Flood(site, made["payments"], webhooks, rate)
             asyncio.run(flood.run())
             in_flood = busy.leave()
             drain_s = _drain(database)
@@ -85,25 +90,34 @@ def run(webhooks: int = 10_000) -> dict[str, Any]:
 
 @dataclass
 class Flood:
-    """The webhooks of one run, in an order that is the same every time, and how they fared."""
+    """The webhooks of one run, in an order that is the same every time, and how they fared.
+
+    `rate` is how many come a second; 0 is as many as are taken.
+    """
 
     site: Site
     payments: Sequence[tuple[str, str]]
     count: int
+    rate: float = 0
     taken_ms: list[float] = field(default_factory=list)
+    latest_ms: float = 0
     refused: int = 0
     put_off: int = 0
+    unanswered: int = 0
     odd: int = 0
     seconds: float = 0
 
     async def run(self) -> None:
-        """Deliver all of them, each until it is answered with something other than 503."""
+        """Deliver all of them, each until it is answered in time with something other than 503."""
         letters = self._letters()
         began = time.perf_counter()
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-        timeout = aiohttp.ClientTimeout(total=60)
+        connector = aiohttp.TCPConnector(limit=STEADY_CONNECTIONS if self.rate else CONNECTIONS)
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S_MAX)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            await asyncio.gather(*(self._carry(session, letters) for _ in range(CONNECTIONS)))
+            if self.rate:
+                await self._pace(session, letters)
+            else:
+                await asyncio.gather(*(self._carry(session, letters) for _ in range(CONNECTIONS)))
         self.seconds = time.perf_counter() - began
 
     def figures(self) -> dict[str, Any]:
@@ -113,10 +127,12 @@ class Flood:
             "forged": sum(_is_forged(number, self.count) for number in range(self.count)),
             "forged_refused": self.refused,
             "odd_answers": self.odd,
+            "unanswered": self.unanswered,
             "flood_s": round(self.seconds, 1),
             "acknowledged_per_second": round(len(self.taken_ms) / self.seconds),
             "acknowledged_p50_ms": _quantile(self.taken_ms, 50),
             "acknowledged_p99_ms": _quantile(self.taken_ms, 99),
+            "acknowledged_latest_ms": round(self.latest_ms, 1),
             "share_503": round(self.put_off / answers, 3),
         }
 
@@ -131,23 +147,38 @@ class Flood:
         thing = {"object": "payment", "id": ref, "reference": payment_id}
         return json.dumps({"id": name, "type": "payment.succeeded", "object": thing}).encode()
 
+    async def _pace(self, session: aiohttp.ClientSession, letters: list[bytes]) -> None:
+        """Send each at its moment, whether or not the earlier ones have been answered."""
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as sent:
+            for number, letter in enumerate(letters):
+                await asyncio.sleep(began + number / self.rate - asyncio.get_running_loop().time())
+                sent.create_task(self._deliver(session, letter))
+
     async def _carry(self, session: aiohttp.ClientSession, letters: list[bytes]) -> None:
         while letters:
             await self._deliver(session, letters.pop())
 
     async def _deliver(self, session: aiohttp.ClientSession, body: bytes) -> None:
+        due, status = time.perf_counter(), 0
         for _ in range(TRIES_MAX):
             began = time.perf_counter()
-            async with session.post(
-                f"{self.site.portal}/webhooks/sandbox", data=body, headers=self._headers(body)
-            ) as answer:
-                status, wait_s = answer.status, float(answer.headers.get("Retry-After", 1))
+            try:
+                async with session.post(
+                    f"{self.site.portal}/webhooks/sandbox", data=body, headers=self._headers(body)
+                ) as answer:
+                    status, wait_s = answer.status, float(answer.headers.get("Retry-After", 1))
+            except (TimeoutError, aiohttp.ClientConnectionError):
+                self.unanswered += 1
+                await asyncio.sleep(1)
+                continue
             if status != HTTPStatus.SERVICE_UNAVAILABLE:
                 break
             self.put_off += 1
             await asyncio.sleep(wait_s)
         if status == HTTPStatus.OK:
             self.taken_ms.append((time.perf_counter() - began) * 1000)
+            self.latest_ms = max(self.latest_ms, (time.perf_counter() - due) * 1000)
         elif status == HTTPStatus.BAD_REQUEST:
             self.refused += 1
         else:

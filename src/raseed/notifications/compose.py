@@ -26,7 +26,7 @@ from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
 from raseed.money import Money, format_amount, format_money
-from raseed.notifications.models import PersonalMail
+from raseed.notifications.models import PersonalKind, PersonalMail
 from raseed.payments.recharge.models import Consideration
 from raseed.payments.recharge.reasons import Reason
 from raseed.payments.recharge.wording import sentence
@@ -40,15 +40,24 @@ SECURITY_PATH: Final = "/profile/security"
 SUBJECT_LENGTH_MAX: Final = 200
 
 
+_OWN_ADDRESS: Final = gettext_lazy(
+    "You get this mail because this is the address with which you sign in. It cannot be switched off."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeWords:
-    """What a notice says, what to do if it comes as a surprise, and where its button leads (nowhere if `path` is empty)."""
+    """What a notice says, what to do if it comes as a surprise, and where its button leads (nowhere if `path` is empty).
+
+    `why` says at the foot why the reader gets it.
+    """
 
     subject: str | Promise
     said: str | Promise
     advice: str | Promise
     label: str | Promise = ""
     path: str = ""
+    why: str | Promise = _OWN_ADDRESS
 
 
 def _of_a_factor(subject: str | Promise, said: str | Promise) -> NoticeWords:
@@ -119,6 +128,56 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
         gettext_lazy("Your second factor was reset"),
         gettext_lazy(
             "On %(at)s the operator removed your authenticator app, passkeys and recovery codes, and ended your sessions."
+        ),
+    ),
+    Notice.EMAIL_CHANGE_ASKED: NoticeWords(
+        gettext_lazy("Another e-mail address for your sign-in was asked for"),
+        gettext_lazy(
+            "On %(at)s somebody, most likely you, asked to sign in with %(email)s instead of %(address)s. Nothing has changed yet: the new address has to be confirmed first."
+        ),
+        gettext_lazy(
+            "If it was not you, set a new password at once: the request ends with it. Tell the operator too."
+        ),
+        gettext_lazy("Set a new password"),
+        "/password/reset",
+    ),
+    Notice.EMAIL_CHANGED: NoticeWords(
+        gettext_lazy("You sign in with another e-mail address now"),
+        gettext_lazy("Since %(at)s you sign in with %(email)s and no longer with %(address)s."),
+        gettext_lazy(
+            "If it was not you, tell the operator at once: this address no longer opens your sign-in."
+        ),
+        why=gettext_lazy(
+            "You get this mail because you signed in with this address until now. No further mail about your sign-in comes here."
+        ),
+    ),
+    Notice.EMAIL_WANTED: NoticeWords(
+        gettext_lazy("Somebody asked to sign in with your e-mail address"),
+        gettext_lazy(
+            "On %(at)s somebody who signs in with another address asked to sign in with %(address)s instead. It is yours already, so nothing was changed."
+        ),
+        gettext_lazy(
+            "If it was you, sign in with it, or choose another address for your other sign-in. If not, there is nothing to do."
+        ),
+        gettext_lazy("Sign in"),
+        "/login",
+    ),
+}
+
+
+_ALARMS: Final[dict[PersonalKind, NoticeWords]] = {
+    PersonalKind.BOOKS_BROKEN: NoticeWords(
+        gettext_lazy("The books do not add up"),
+        gettext_lazy(
+            "On %(at)s a check of the books found what must never be. Broken rules, and how often each: %(rules)s."
+        ),
+        gettext_lazy(
+            "Look at it now. The page shows the lines that were found; the runbook says for each rule what it means and what to do."
+        ),
+        gettext_lazy("Open Reconciliation"),
+        "/backoffice/breaks",
+        gettext_lazy(
+            "You get this mail because you are of the operator's finance staff. It comes once a day for the same rules."
         ),
     ),
 }
@@ -231,18 +290,33 @@ def password_reset(user: User, link: str, operator: Operator) -> Written:
         )
 
 
+def email_change(user: User, address: str, link: str, operator: Operator) -> Written:
+    """The mail to a new address that lets its owner confirm it."""
+    with translation.override(user.language):
+        return _write(
+            "email_change",
+            operator,
+            _("Confirm your new e-mail address"),
+            name=in_its_own_direction(one_line(user.name)),
+            address=left_to_right(one_line(address)),
+            link=link,
+        )
+
+
 def notice(mail: PersonalMail, user: User, account: Account | None, operator: Operator) -> Written:
-    """The mail that tells a person of a change to their sign-in, from the facts that were kept with it."""
+    """The mail that tells a person of a change to their sign-in, or of an alarm, from the facts that were kept with it."""
     facts: Mapping[str, str] = mail.facts
     zone = ZoneInfo(account.time_zone if account else operator.time_zone)
     with translation.override(mail.language):
-        words = _NOTICES[Notice(mail.kind)]
+        kind = PersonalKind(mail.kind)
+        words = _ALARMS[kind] if kind in _ALARMS else _NOTICES[Notice(kind)]
         names = {
             "address": left_to_right(one_line(mail.address)),
             "account": in_its_own_direction(one_line(account.name if account else operator.name)),
             "at": _moment(datetime.fromisoformat(facts["at"]), zone),
             "place": left_to_right(facts.get("ip") or "–"),
             "thing": in_its_own_direction(one_line(facts.get("thing", ""))),
+            **{name: left_to_right(one_line(facts[name])) for name in ("email", "rules") if name in facts},
             **{name: Role(facts[name]).label for name in ("before", "after") if name in facts},
         }
         return _write(
@@ -254,6 +328,7 @@ def notice(mail: PersonalMail, user: User, account: Account | None, operator: Op
             advice=str(words.advice) % names,
             label=words.label,
             link=settings.PUBLIC_URL + words.path if words.path else "",
+            why=words.why,
         )
 
 

@@ -87,6 +87,21 @@ def mail_password_reset(user_id: UUID, now: datetime) -> PersonalMail | None:
     return None if user is None else _keep_personal(PersonalKind.PASSWORD_RESET, user, now)
 
 
+def mail_email_change(
+    mail_id: UUID, user_id: UUID, address: str, since: str, now: datetime
+) -> PersonalMail | None:
+    """Mail the link that confirms a person's new address to that address; None if there is no such active user.
+
+    `since` is the moment since which the person's sessions held when it was asked for. Once an id.
+    """
+    user = User.objects.filter(id=user_id, is_active=True).first()
+    if user is None:
+        return None
+    mail = _personal(mail_id, PersonalKind.EMAIL_CHANGE, user, now)
+    mail.address, mail.facts = address, {"since": since}
+    return _keep_once(mail)
+
+
 def mail_notice(
     mail_id: UUID, user_id: UUID, kind: str, address: str, facts: Mapping[str, str], now: datetime
 ) -> PersonalMail | None:
@@ -96,12 +111,7 @@ def mail_notice(
         return None
     mail = _personal(mail_id, PersonalKind(kind), user, now)
     mail.address, mail.facts = address, dict(facts)
-    with atomic():
-        PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
-        kept = PersonalMail.objects.get(id=mail_id)
-        if kept.is_open:
-            defer("notifications.send_personal_mail", mail_id=mail_id)
-    return kept
+    return _keep_once(mail)
 
 
 def billing_addresses(account_id: UUID) -> list[str]:
@@ -166,6 +176,16 @@ def _keep_personal(kind: PersonalKind, user: User, now: datetime) -> PersonalMai
         PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
         kept = asked.filter(OPEN).get()
         if kept.id == mail.id:
+            defer("notifications.send_personal_mail", mail_id=mail.id)
+    return kept
+
+
+def _keep_once(mail: PersonalMail) -> PersonalMail:
+    """Keep a mail whose id was made when it was asked for, so that a job that runs twice makes one."""
+    with atomic():
+        PersonalMail.objects.bulk_create([mail], ignore_conflicts=True)
+        kept = PersonalMail.objects.get(id=mail.id)
+        if kept.is_open:
             defer("notifications.send_personal_mail", mail_id=mail.id)
     return kept
 

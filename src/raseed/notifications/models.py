@@ -24,10 +24,11 @@ class MailKind(models.TextChoices):
 
 
 class PersonalKind(models.TextChoices):
-    """What a mail to one person is for: the first two bring a one-time link, the others tell of a change."""
+    """What a mail to one person is for: the first three bring a one-time link, the last is an alarm, the others tell of a change."""
 
     INVITATION = "invitation", _("Invitation")
     PASSWORD_RESET = "password_reset", _("Password reset")
+    EMAIL_CHANGE = "email_change", _("Change of e-mail address")
     PASSWORD_CHANGED = Notice.PASSWORD_CHANGED.value, _("Password changed")
     ROLE_CHANGED = Notice.ROLE_CHANGED.value, _("Role changed")
     ACCESS_ENDED = Notice.ACCESS_ENDED.value, _("Access ended")
@@ -39,9 +40,16 @@ class PersonalKind(models.TextChoices):
     CODES_MADE = Notice.CODES_MADE.value, _("Recovery codes made")
     CODE_USED = Notice.CODE_USED.value, _("Recovery code used")
     FACTORS_RESET = Notice.FACTORS_RESET.value, _("Second factor reset")
+    EMAIL_CHANGE_ASKED = Notice.EMAIL_CHANGE_ASKED.value, _("Change of e-mail address asked for")
+    EMAIL_CHANGED = Notice.EMAIL_CHANGED.value, _("E-mail address changed")
+    EMAIL_WANTED = Notice.EMAIL_WANTED.value, _("E-mail address wanted by another person")
+    BOOKS_BROKEN = "books_broken", _("Books broken")
 
 
-LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)
+LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET, PersonalKind.EMAIL_CHANGE)
+ALARM_KINDS = (PersonalKind.BOOKS_BROKEN,)
+# To one address only, the person's own. Two new addresses asked for are two links.
+ONE_OPEN_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)
 
 
 class Outgoing(models.Model):
@@ -135,7 +143,7 @@ class MailRecipient(Owned):
 
 
 class PersonalMail(Outgoing):
-    """A mail to a user or one of the staff: a one-time link, or a notice of what `facts` say. Neither link nor text is kept."""
+    """A mail to a user or one of the staff: a one-time link, a notice or an alarm of what `facts` say. Neither link nor text is kept."""
 
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
 
@@ -152,7 +160,7 @@ class PersonalMail(Outgoing):
             # Asking again while one is on its way is asking once. Two changes are two notices.
             models.UniqueConstraint(
                 fields=["user_id", "kind"],
-                condition=OPEN & models.Q(kind__in=LINK_KINDS),
+                condition=OPEN & models.Q(kind__in=ONE_OPEN_KINDS),
                 name="notifications_personal_one_open",
             ),
             models.CheckConstraint(

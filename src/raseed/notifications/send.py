@@ -23,7 +23,14 @@ from raseed.db.transactions import atomic
 from raseed.documents.issue import file_of
 from raseed.documents.models import DocumentFile
 from raseed.failpoints import failpoint
-from raseed.notifications.compose import Written, invitation, notice, password_reset, sender_name
+from raseed.notifications.compose import (
+    Written,
+    email_change,
+    invitation,
+    notice,
+    password_reset,
+    sender_name,
+)
 from raseed.notifications.mails import NOT_AN_ADDRESS
 from raseed.notifications.models import (
     LINK_KINDS,
@@ -44,7 +51,8 @@ LEASE: Final = timedelta(seconds=90)
 WAITS_S: Final = (15, 60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200)
 TRIES_MAX: Final = len(WAITS_S) + 1
 # Nobody waits longer for a link that they asked for: the fifth try comes after 21 minutes, and it is the last.
-RESET_TRIES_MAX: Final = 5
+ASKED_TRIES_MAX: Final = 5
+ASKED_KINDS: Final = (PersonalKind.PASSWORD_RESET, PersonalKind.EMAIL_CHANGE)
 # Sweeps leave a mail this long to be sent by its own job, look back this far for papers, and take so many at a time.
 SWEEP_AFTER: Final = timedelta(seconds=60)
 SWEEP_BACK: Final = timedelta(days=7)
@@ -161,6 +169,8 @@ def _link_text(mail: PersonalMail, now: datetime) -> Written:
 
     Raises _Obsolete.
     """
+    if mail.kind == PersonalKind.EMAIL_CHANGE:
+        return _email_change_text(mail, now)
     user = User.objects.filter(id=mail.user_id, is_active=True, email=mail.address).first()
     if user is None:
         # Disabled, or known by another address since: the link could reach somebody else.
@@ -172,6 +182,16 @@ def _link_text(mail: PersonalMail, now: datetime) -> Written:
     if link.purpose is Purpose.INVITATION:
         return invitation(user, _account_of(user), link.url, operator)
     return password_reset(user, link.url, operator)
+
+
+def _email_change_text(mail: PersonalMail, now: datetime) -> Written:
+    """Make the link to confirm a new address, unless the sign-in has changed since it was asked for. Raises _Obsolete."""
+    user = User.objects.filter(id=mail.user_id, is_active=True).first()
+    if user is None or user.sessions_valid_from.isoformat() != mail.facts["since"]:
+        raise _Obsolete("the sign-in has changed since")
+    return email_change(
+        user, mail.address, links.make_email_change(user, mail.address, now).url, Operator.objects.get()
+    )
 
 
 def _notice_text(mail: PersonalMail) -> Written:
@@ -203,7 +223,7 @@ def _record_personal(mail: PersonalMail, delivery: Delivery, now: datetime) -> N
         if delivery.refused:
             mail.bounced_at, mail.bounce_reason = now, delivery.refused[mail.address]
             mail.save(update_fields=["bounced_at", "bounce_reason"])
-        tries_max = RESET_TRIES_MAX if mail.kind == PersonalKind.PASSWORD_RESET else TRIES_MAX
+        tries_max = ASKED_TRIES_MAX if mail.kind in ASKED_KINDS else TRIES_MAX
         _conclude(mail, delivery, now, tries_max)
 
 

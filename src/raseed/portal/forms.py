@@ -102,6 +102,18 @@ class ProfileForm(forms.Form):
     language = _language(_("Of your pages and of mail to you."))
 
 
+class EmailChangeForm(forms.Form):
+    """The address that somebody wants to sign in with."""
+
+    email = forms.EmailField(
+        label=_("New e-mail address"),
+        max_length=EMAIL_LENGTH_MAX,
+        widget=forms.EmailInput({**_TEXT, "dir": "ltr", "autocomplete": "email", "autocapitalize": "none"}),
+        help_text=_("A link is mailed to it; it works once, within one hour."),
+        error_messages={"required": _EMAIL_HINT, "invalid": _EMAIL_HINT},
+    )
+
+
 class PasswordChangeForm(PasswordForm):
     """The present password, and a new one, twice."""
 

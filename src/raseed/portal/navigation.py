@@ -92,7 +92,12 @@ PERSON: Final = (
         _("Your profile"),
         "portal:profile",
         "person-circle",
-        covers=("portal:profile_password", "portal:profile_sessions"),
+        covers=(
+            "portal:profile_password",
+            "portal:profile_sessions",
+            "portal:email",
+            "portal:email_confirm",
+        ),
     ),
     Place(
         _("Sign-in and security"),

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from raseed.portal.views import (
     balance,
+    email_change,
     guides,
     mailbox,
     pay,
@@ -26,6 +27,8 @@ urlpatterns = [
     path("profile", profile.profile, name="profile"),
     path("profile/password", profile.profile_password, name="profile_password"),
     path("profile/sessions/end", profile.profile_sessions, name="profile_sessions"),
+    path("profile/email", email_change.email, name="email"),
+    path("profile/email/<str:token>", email_change.email_confirm, name="email_confirm"),
     path("settings/general", settings.general, name="general"),
     path("settings/users", users.users, name="users"),
     path("settings/users/new", users.user_new, name="user_new"),

@@ -66,6 +66,12 @@ def money(amount: Money) -> SafeString:
 
 
 @register.filter
+def kilobytes(count: int) -> str:
+    """Write a number of bytes as ``38.2 KB``, its figure as amounts are written: a dot before the decimals."""
+    return gettext("%(size)s KB") % {"size": isolated(f"{count / 1024:,.1f}")}
+
+
+@register.filter
 def figure(amount: Money) -> SafeString:
     """Write an amount without its code, for columns whose head names it."""
     return format_html('<span class="amount" dir="ltr">{}</span>', isolated(format_amount(amount)))

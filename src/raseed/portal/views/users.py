@@ -4,6 +4,8 @@ Every look-up names the account of the person who asks: another account's user i
 user's page, with its status, and nothing has changed then.
 """
 
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from raseed.accounts import members
 from raseed.accounts.access import Action, ActorRequest, account_of, requires
 from raseed.accounts.models import Language, Role
+from raseed.audit.log import Who
 from raseed.errors import RaseedError
 from raseed.portal.forms import RoleForm, UserForm
 from raseed.portal.people_reading import user_page, users_page
@@ -105,27 +108,32 @@ def user_role(request: ActorRequest, user_id: UUID) -> HttpResponse:
 @require_POST
 def user_disable(request: ActorRequest, user_id: UUID) -> HttpResponse:
     """End the access."""
-    account = account_of(request.actor)
-    try:
-        done = members.disable(account.id, user_id, request.actor.who, timezone.now())
-    except RaseedError as refusal:
-        return _user_page(request, user_id, refusal)
-    if done:
-        messages.success(request, _("The access is ended. Open sessions are over at their next page."))
-    return redirect("portal:user", user_id=user_id)
+    said = _("The access is ended. Open sessions are over at their next page.")
+    return _change_access(request, user_id, members.disable, said)
 
 
 @requires(Action.MANAGE_USERS)
 @require_POST
 def user_enable(request: ActorRequest, user_id: UUID) -> HttpResponse:
     """Give the access back."""
+    said = _("The access is restored, and the person is told by mail.")
+    return _change_access(request, user_id, members.enable, said)
+
+
+def _change_access(
+    request: ActorRequest,
+    user_id: UUID,
+    change: Callable[[UUID, UUID, Who, datetime], bool],
+    said: str,
+) -> HttpResponse:
+    """Do it and say so, if there was anything to do."""
     account = account_of(request.actor)
     try:
-        done = members.enable(account.id, user_id, request.actor.who, timezone.now())
+        done = change(account.id, user_id, request.actor.who, timezone.now())
     except RaseedError as refusal:
         return _user_page(request, user_id, refusal)
     if done:
-        messages.success(request, _("The access is restored, and the person is told by mail."))
+        messages.success(request, said)
     return redirect("portal:user", user_id=user_id)
 
 

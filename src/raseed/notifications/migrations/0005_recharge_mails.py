@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
         ("documents", "0001_initial"),
-        ("notifications", "0002_personal_notices"),
+        ("notifications", "0004_books_broken"),
     ]
 
     operations = [
