@@ -69,6 +69,12 @@ def mail_service_restored(account_id: str, at: str) -> None:
     mails.mail_service_restored(UUID(account_id), datetime.fromisoformat(at), timezone.now())
 
 
+@app.task(name="notifications.mail_recharge", retry=AGAIN)
+def mail_recharge(account_id: str, consideration_id: str) -> None:
+    """Write the mail that says why an automatic recharge was not made."""
+    mails.mail_recharge(UUID(account_id), UUID(consideration_id), timezone.now())
+
+
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
 def mail_invitation(user_id: str) -> None:
     """Write the mail with the link to choose a first password."""

@@ -26,7 +26,7 @@ from people import Company, make_company, make_operator, make_user, open_one, sa
 from raseed.accounts.access import ROUTES, Public, Role, may
 from raseed.accounts.factors.models import Passkey
 from raseed.accounts.models import BillingDetails, Membership, StaffRole, User
-from raseed.audit.log import COMMAND_LINE, record
+from raseed.audit.log import COMMAND_LINE, Who, record
 from raseed.balance import suspension
 from raseed.balance.models import Reason
 from raseed.db.models import Owned
@@ -39,8 +39,12 @@ from raseed.notifications.models import Mail
 from raseed.payments import breaks, states
 from raseed.payments.breaks import BreakKind
 from raseed.payments.models import Payment, ReconciliationBreak
+from raseed.payments.recharge import change, history
+from raseed.payments.recharge.reasons import Cause as RechargeCause
+from raseed.payments.recharge.reasons import Reason as RechargeReason
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause, State
+from recharging import WANTED
 
 ACCOUNT_ROLES: Final = (Role.ADMIN, Role.SUPERVISOR, Role.AGENT)
 STAFF_ROLES: Final = (Role.SUPPORT, Role.FINANCE)
@@ -216,6 +220,7 @@ def make_side(name: str, suspended: Reason) -> Side:
     waits = open_one(company, "60", now=now - timedelta(minutes=2))
     _at_bank(waits, f"pay_open_{name}")
     document = _papers(side, paid)
+    _recharge(side, name)
     with atomic():
         suspension.suspend(account.id, suspended, now, note=f"{name} asked for it")
         record(
@@ -263,6 +268,22 @@ def _paid(side: Side, name: str) -> Payment:
         saved=None,
     )
     return settle(side.account_id, payment.id, captured, Cause.PAGE, now)
+
+
+def _recharge(side: Side, name: str) -> None:
+    """Automatic recharge is on, and was considered once."""
+    now = timezone.now()
+    by = Who(side.people[Role.ADMIN].id, "admin")
+    change.switch_on(side.company.account, 0, WANTED, change.Consent(f"{name}1", f"{name} agrees."), by, now)
+    history.refused(
+        side.company.account,
+        RechargeCause.CROSSED,
+        RechargeReason.DAY_CAP,
+        history.Seen(0),
+        now,
+        next_at=now,
+        cap=3,
+    )
 
 
 def _at_bank(payment: Payment, reference: str) -> None:

@@ -18,9 +18,9 @@ from raseed.accounts.models import User
 from raseed.gateways.port import DeclineCode
 from raseed.money import Money
 from raseed.payments.states import State
+from raseed.payments.wording import DECLINES, card_name
 from raseed.portal import navigation
 from raseed.portal.templatetags import portal_text
-from raseed.portal.wording import DECLINES, card_name
 
 STATIC = Path(portal_text.__file__).parents[1] / "static" / "portal"
 TEMPLATES = Path(portal_text.__file__).parents[1] / "templates"

@@ -53,6 +53,8 @@ class Action(StrEnum):
     CONFIRM_IDENTITY = "confirm_identity"
     SEE_BILLING = "see_billing"
     PAY = "pay"
+    CHANGE_RECHARGE = "change_recharge"
+    STOP_RECHARGE = "stop_recharge"
     SEE_PAYMENTS = "see_payments"
     DOWNLOAD_VOUCHER = "download_voucher"
     SEE_USERS = "see_users"
@@ -93,6 +95,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.CONFIRM_IDENTITY: _ACCOUNT | _STAFF,
     Action.SEE_BILLING: _ADMINS,
     Action.PAY: _ADMINS,
+    Action.CHANGE_RECHARGE: _ADMINS,
+    Action.STOP_RECHARGE: _ADMINS,
     Action.SEE_PAYMENTS: _ADMINS,
     Action.DOWNLOAD_VOUCHER: _ADMINS,
     Action.SEE_USERS: _ADMINS,
@@ -113,8 +117,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
 }
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
-# a session left open on a desk, or stolen, must not take a person's access over or carry data away.
-NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY})
+# a session left open on a desk, or stolen, must not take a person's access over, carry data away or have a card charged.
+NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY, Action.CHANGE_RECHARGE})
 
 # All that a person may do who must have a second factor and has none yet.
 WITHOUT_FACTOR: Final = frozenset({Action.SEE_SECURITY, Action.CHANGE_SECURITY, Action.CONFIRM_IDENTITY})
@@ -156,6 +160,10 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:balance": Action.SEE_BILLING,
     "portal:pay": Action.PAY,
     "portal:pay_summary": Action.PAY,
+    "portal:recharge": Action.CHANGE_RECHARGE,
+    "portal:recharge_off": Action.STOP_RECHARGE,
+    "portal:recharge_promise": Action.SEE_BILLING,
+    "portal:recharge_history": Action.SEE_BILLING,
     "portal:invoices": Action.SEE_PAYMENTS,
     "portal:payment": Action.SEE_PAYMENTS,
     "portal:payment_return": Action.SEE_PAYMENTS,

@@ -25,10 +25,17 @@ from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
+from raseed.money import Money, format_amount, format_money
 from raseed.notifications.models import PersonalMail
+from raseed.payments.recharge.models import Consideration
+from raseed.payments.recharge.reasons import Reason
+from raseed.payments.recharge.wording import sentence
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
+PAY_PATH: Final = "/settings/billing/balance/pay?amount=%(amount)s"
+PAYMENT_PATH: Final = "/settings/billing/payments/%(payment)s"
+RECHARGE_PATH: Final = "/settings/billing/balance/recharge"
 SECURITY_PATH: Final = "/profile/security"
 SUBJECT_LENGTH_MAX: Final = 200
 
@@ -116,6 +123,21 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
     ),
 }
 
+_PAY_NOW: Final = (gettext_lazy("Pay Now"), PAY_PATH)
+_SETTINGS: Final = (gettext_lazy("Open automatic recharge"), RECHARGE_PATH)
+# Subject, and the button with where it leads; `%(payment)s` and `%(amount)s` are filled in.
+_RECHARGES: Final[dict[Reason, tuple[str | Promise, tuple[str | Promise, str]]]] = {
+    Reason.NO_CARD: (gettext_lazy("Automatic recharge has no card to charge"), _PAY_NOW),
+    Reason.DAY_CAP: (gettext_lazy("Automatic recharge has reached the day’s cap"), _SETTINGS),
+    Reason.MONTH_CAP: (gettext_lazy("Automatic recharge has reached the month’s cap"), _SETTINGS),
+    Reason.AUTHENTICATION: (
+        gettext_lazy("Your bank wants you to confirm the automatic recharge"),
+        (gettext_lazy("Confirm at the bank"), PAYMENT_PATH),
+    ),
+    Reason.DECLINED: (gettext_lazy("The automatic recharge did not go through"), _PAY_NOW),
+    Reason.GAVE_UP: (gettext_lazy("Automatic recharge is paused"), _PAY_NOW),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -157,6 +179,28 @@ def service_restored(account: Account, at: datetime, operator: Operator) -> Writ
             account=in_its_own_direction(one_line(account.name)),
             at=_moment(at, ZoneInfo(account.time_zone)),
             link=settings.PUBLIC_URL + BALANCE_PATH,
+        )
+
+
+def recharge(account: Account, row: Consideration, operator: Operator) -> Written:
+    """The mail that says why an automatic recharge was not made, and what helps."""
+    subject, (label, path) = _RECHARGES[Reason(row.reason)]
+    places = {
+        "payment": str(row.payment_id),
+        "amount": format_amount(Money(row.amount_micros, account.currency)).replace(",", "")
+        if row.amount_micros
+        else "",
+    }
+    with translation.override(account.language):
+        return _write(
+            "recharge",
+            operator,
+            str(subject),
+            said=sentence(row, account),
+            account=in_its_own_direction(one_line(account.name)),
+            balance=left_to_right(format_money(Money(row.available_micros, account.currency))),
+            label=label,
+            link=settings.PUBLIC_URL + path % places,
         )
 
 

@@ -18,8 +18,9 @@ from raseed.db.transactions import atomic
 from raseed.db.uuids import new_id
 from raseed.documents.copies import Language
 from raseed.documents.models import Document
-from raseed.notifications.compose import Written, receipt, service_restored
+from raseed.notifications.compose import Written, receipt, recharge, service_restored
 from raseed.notifications.models import OPEN, Mail, MailKind, MailRecipient, PersonalKind, PersonalMail
+from raseed.payments.recharge.models import Consideration
 
 # A job that ran twice, or an impatient second click, is not a second mail.
 ASKED_AGAIN_WITHIN: Final = timedelta(seconds=60)
@@ -50,6 +51,21 @@ def mail_service_restored(account_id: UUID, at: datetime, now: datetime) -> Mail
     return _keep(
         Mail(kind=MailKind.SERVICE_RESTORED, key=at.isoformat(), account_id=account_id),
         service_restored(account, at, operator),
+        account.language,
+        _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_recharge(account_id: UUID, consideration_id: UUID, now: datetime) -> Mail:
+    """Say what became of an automatic recharge, to billing addresses and Admins; give the mail. Once for each row."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    row = Consideration.objects.get(account_id=account_id, id=consideration_id)
+    return _keep(
+        Mail(kind=MailKind.RECHARGE, key=str(row.id), account_id=account_id),
+        recharge(account, row, operator),
         account.language,
         _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
         operator,

@@ -20,6 +20,7 @@ class MailKind(models.TextChoices):
 
     RECEIPT = "receipt", _("Receipt voucher")
     SERVICE_RESTORED = "service_restored", _("Service restored")
+    RECHARGE = "recharge", _("Automatic recharge")
 
 
 class PersonalKind(models.TextChoices):

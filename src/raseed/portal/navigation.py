@@ -30,7 +30,11 @@ class Place:
 
 
 BILLING_TABS: Final = (
-    Place(_("Balance Details"), "portal:balance", covers=("portal:pay", "portal:payment")),
+    Place(
+        _("Balance Details"),
+        "portal:balance",
+        covers=("portal:pay", "portal:payment", "portal:recharge", "portal:recharge_history"),
+    ),
     Place(_("Billing Details"), "portal:details"),
     Place(_("Invoices & Payments"), "portal:invoices"),
     Place(_("Statement of Account"), "portal:statement"),

@@ -220,6 +220,59 @@ class PaymentsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class RechargeLine:
+    """A recharge considered, in words. ``payment_id`` and ``voucher_number`` where it became a payment."""
+
+    at: datetime
+    tone: str
+    icon: str
+    text: Text
+    payment_id: UUID | None = None
+    voucher_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RechargeCard:
+    """Automatic recharge on Balance Details. ``target`` is None in the fixed mode, ``fixed`` in the other.
+
+    ``card`` names what would be charged, empty for none. ``notice`` says what an Admin must do, ``confirm`` is the payment
+    that waits for them at the bank. ``version`` goes with the form that switches off.
+    """
+
+    is_on: bool
+    is_paused: bool = False
+    version: int = 0
+    threshold: Money | None = None
+    target: Money | None = None
+    fixed: Money | None = None
+    card: str = ""
+    month_charged: Money | None = None
+    month_cap: Money | None = None
+    notice: Text = ""
+    confirm: UUID | None = None
+    lines: tuple[RechargeLine, ...] = ()
+    may_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RechargePage:
+    """The form of automatic recharge: what was typed, its errors by field, and the sentence that is agreed to.
+
+    ``now`` is the card as it stands, shown beside a form that came too late.
+    """
+
+    values: dict[str, str]
+    currency: str
+    now: RechargeCard
+    promise: Text = ""
+    problem: Text = ""
+    errors: dict[str, Text] = field(default_factory=dict)
+    stale: Text = ""
+    changed_by: str = ""
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UserRow:
     """A line of the Users page. ``state`` is one of accounts.members; ``last_sign_in`` is None for nobody yet."""
 

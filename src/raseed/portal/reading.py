@@ -18,9 +18,10 @@ from raseed.payments.amounts import PaymentsNotOffered, policy_of
 from raseed.payments.models import Payment
 from raseed.payments.reconcile import ABANDONED_AFTER
 from raseed.payments.states import OPEN, State
+from raseed.payments.wording import card_name, decline_reason
 from raseed.portal.pages import BalancePage, InProgress, PaymentRow, PaymentStatus, SuspensionLine, Term
 from raseed.portal.terms import EQUATION, TermShown
-from raseed.portal.wording import SAME_CARD, card_name, case_number, decline_reason
+from raseed.portal.wording import SAME_CARD, case_number
 
 OPEN_SHOWN_MAX: Final = 5
 RECENT_SHOWN: Final = 5

@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from raseed.portal.views import balance, guides, mailbox, pay, payments, profile, settings, start, users
+from raseed.portal.views import (
+    balance,
+    guides,
+    mailbox,
+    pay,
+    payments,
+    profile,
+    recharge,
+    settings,
+    start,
+    users,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -26,6 +37,10 @@ urlpatterns = [
     path("settings/billing/balance", balance.balance, name="balance"),
     path("settings/billing/balance/pay", pay.pay, name="pay"),
     path("settings/billing/balance/pay/summary", pay.pay_summary, name="pay_summary"),
+    path("settings/billing/balance/recharge", recharge.recharge, name="recharge"),
+    path("settings/billing/balance/recharge/off", recharge.recharge_off, name="recharge_off"),
+    path("settings/billing/balance/recharge/promise", recharge.recharge_promise, name="recharge_promise"),
+    path("settings/billing/balance/recharge/history", recharge.recharge_history, name="recharge_history"),
     path("settings/billing/invoices", payments.invoices, name="invoices"),
     path("settings/billing/payments/<uuid:payment_id>", payments.payment, name="payment"),
     path(

@@ -137,6 +137,13 @@ def settings_of(account_id: UUID) -> RechargeSettings | None:
     return RechargeSettings.objects.filter(account_id=account_id).first()
 
 
+def check_version(account_id: UUID, seen: int) -> None:
+    """Raise StaleSettings if these are not the settings that somebody saw; 0 where nothing was set up."""
+    there = settings_of(account_id)
+    if (there.version if there else 0) != seen:
+        raise StaleSettings
+
+
 def row_of(account_id: UUID, wanted: Wanted) -> RechargeSettings:
     """The settings as a row that is not saved: what the arithmetic of the charge reads."""
     return RechargeSettings(
@@ -152,10 +159,13 @@ def row_of(account_id: UUID, wanted: Wanted) -> RechargeSettings:
 
 
 def usual_charge(account: Account, wanted: Wanted) -> TopUpQuote:
-    """What is charged when the balance comes exactly to the threshold. Raises what `check_amounts` raises."""
+    """What is charged when the balance comes exactly to the threshold. Raises CapBelowCharge and what `check_amounts` raises."""
     policy = policy_of(account)
     check_amounts(wanted, policy)
-    return quote(Operator.objects.get(), size(row_of(account.id, wanted), wanted.threshold, policy).credit)
+    quoted = quote(Operator.objects.get(), size(row_of(account.id, wanted), wanted.threshold, policy).credit)
+    if wanted.month_charge_max < quoted.charge:
+        raise CapBelowCharge(charge=format_money(quoted.charge))
+    return quoted
 
 
 def check_amounts(wanted: Wanted, policy: Policy) -> None:
@@ -185,13 +195,11 @@ def switch_on(
     `version_seen` is 0 where nothing was set up. Raises StaleSettings, ConsentMissing, NoCardToRecharge, CapBelowCharge and the
     errors of amounts; then nothing changed.
     """
-    charge = usual_charge(account, wanted).charge
-    if wanted.month_charge_max < charge:
-        raise CapBelowCharge(charge=format_money(charge))
-    if consent is None:
-        raise ConsentMissing
+    usual_charge(account, wanted)
     if not cards.usable(account.id, now):
         raise NoCardToRecharge
+    if consent is None:
+        raise ConsentMissing
     with atomic():
         before = _seen(account.id, version_seen)
         row = row_of(account.id, wanted)
@@ -228,10 +236,8 @@ def switch_off(account: Account, version_seen: int, by: Who, now: datetime) -> b
 def _seen(account_id: UUID, version: int) -> RechargeSettings | None:
     """The settings, for us alone. Raises StaleSettings if they are not those that were seen."""
     Account.objects.select_for_update(no_key=True).get(id=account_id)
-    there = RechargeSettings.objects.filter(account_id=account_id).first()
-    if (there.version if there else 0) != version:
-        raise StaleSettings
-    return there
+    check_version(account_id, version)
+    return settings_of(account_id)
 
 
 def _record(after: RechargeSettings, before: RechargeSettings | None, by: Who, now: datetime) -> None:

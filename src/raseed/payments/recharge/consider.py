@@ -14,7 +14,6 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Sum
 
 from raseed.accounts.models import Account, Operator
 from raseed.balance.equation import available
@@ -22,7 +21,6 @@ from raseed.balance.suspension import open_suspensions
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
 from raseed.failpoints import failpoint
-from raseed.money import currency_of
 from raseed.payments import breaker, paynow
 from raseed.payments.amounts import PaymentsNotOffered, Policy, policy_of
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
@@ -30,6 +28,7 @@ from raseed.payments.recharge import cards, guards, history, series
 from raseed.payments.recharge.guards import GUARDS, No, Situation
 from raseed.payments.recharge.models import RechargeSeries, RechargeSettings
 from raseed.payments.recharge.reasons import Cause, Reason
+from raseed.payments.recharge.spent import spent_since
 from raseed.payments.states import OPEN, State
 from raseed.payments.states import Cause as News
 from raseed.tax.topup import TopUpQuote, quote
@@ -87,12 +86,6 @@ def _situation(account: Account, wanted: RechargeSettings, tries: RechargeSeries
     usable = cards.usable(account.id, now)
     if tries.is_trying and open_recharge is None:
         usable = cards.untried(account.id, tries.tries, usable)
-    charged = Payment.objects.filter(
-        account_id=account.id, purpose=Purpose.RECHARGE, state__in=[*OPEN, State.SUCCEEDED]
-    )
-    month_minor = charged.filter(created_at__gte=guards.month_of(account, now)).aggregate(
-        total=Sum("charge_minor", default=0)
-    )["total"]
     return Situation(
         account=account,
         wanted=wanted,
@@ -103,8 +96,8 @@ def _situation(account: Account, wanted: RechargeSettings, tries: RechargeSeries
         available_micros=available(account).micros,
         open_recharge=open_recharge,
         cards=tuple(usable),
-        charged_today=charged.filter(created_at__gte=guards.day_of(account, now)).count(),
-        charged_month_micros=int(month_minor) * currency_of(account.currency).minor_micros,
+        charged_today=spent_since(account, guards.day_of(account, now)).times,
+        charged_month_micros=spent_since(account, guards.month_of(account, now)).amount.micros,
         policy=_policy(account),
     )
 

@@ -88,6 +88,10 @@ BOUNDS: Final[dict[str, str | Promise]] = {
     "maximum": _("That is the largest payment; the balance stays below what you asked for."),
     "minimum": _("That is the smallest payment; the balance comes a little above what you asked for."),
 }
+# What follows a decline, after its sentence.
+NEXT_CARD: Final = _("The next card is tried at once.")
+NEXT_TRY: Final = _("The next try is on %(next)s.")
+UNTIL_CHANGED: Final = _("It goes on when the card is changed, or the settings are saved again.")
 # Who looks after the account's money hears of these by mail.
 NOTICED: Final = frozenset(
     {
@@ -103,6 +107,11 @@ NOTICED: Final = frozenset(
 # Codes of our own beside the gateway's.
 CARD_REMOVED: Final = "card_removed"
 NOT_CONFIRMED: Final = "not_confirmed"
+OWN_DECLINES: Final[dict[str, str | Promise]] = {
+    CARD_REMOVED: _("the card was removed before it could be charged."),
+    NOT_CONFIRMED: _("nobody confirmed the payment at the bank in time."),
+}
+NO_REASON: Final = _("the card could not be charged.")
 
 
 class Remedy(StrEnum):

@@ -36,10 +36,10 @@ from raseed.payments.paynow import (
     submit,
 )
 from raseed.payments.states import State
+from raseed.payments.wording import brand_name
 from raseed.portal.pages import CardLine, InProgress, PayPage, Summary, Text
 from raseed.portal.reading import balance_page, in_progress, payment_status, smallest_payment
 from raseed.portal.rendering import page
-from raseed.portal.wording import brand_name
 from raseed.tax.topup import PPM, quote
 
 NEW_CARD = "new"
