@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 
 from raseed import verify
 from raseed.accounts import attempts
+from raseed.balance import alerts, suspension
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
@@ -76,6 +77,59 @@ def mail_service_restored(account_id: str, at: str) -> None:
 def mail_recharge(account_id: str, consideration_id: str) -> None:
     """Write the mail that says why an automatic recharge was not made."""
     mails.mail_recharge(UUID(account_id), UUID(consideration_id), timezone.now())
+
+
+@app.task(name="notifications.mail_service_suspended", retry=AGAIN)
+def mail_service_suspended(account_id: str, at: str) -> None:
+    """Write the mail that says that service has stopped."""
+    mails.mail_service_suspended(UUID(account_id), datetime.fromisoformat(at), timezone.now())
+
+
+@app.task(name="notifications.mail_grace", retry=AGAIN)
+def mail_grace(account_id: str, at: str, until: str) -> None:
+    """Write the mail that says until when service goes on."""
+    mails.mail_grace(
+        UUID(account_id), datetime.fromisoformat(at), datetime.fromisoformat(until), timezone.now()
+    )
+
+
+@app.task(name="notifications.mail_alert", retry=AGAIN)
+def mail_alert(account_id: str, alert_id: str) -> None:
+    """Write the mail that warns of a limit that was reached."""
+    mails.mail_alert(UUID(account_id), UUID(alert_id), timezone.now())
+
+
+@app.task(name="balance.warn_low", retry=AGAIN)
+def warn_low(account_id: str, at: str) -> None:  # noqa: ARG001 - all lines say when they were reached
+    """Warn that the balance came down to its line."""
+    alerts.warn_low(UUID(account_id), timezone.now())
+
+
+@app.task(name="balance.look_at_alerts", retry=AGAIN)
+def look_at_alerts(account_id: str) -> None:
+    """Hold an account against its limits: they were changed."""
+    alerts.look(UUID(account_id), timezone.now())
+
+
+@app.periodic(cron="* * * * * */20")
+@app.task(name="balance.suspend_due", queueing_lock="balance.suspend_due")
+def suspend_due(timestamp: int) -> None:  # noqa: ARG001
+    """Suspend those whose time of grace is over, and those whose balance ran out unseen."""
+    suspension.sweep(timezone.now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="balance.sweep_alerts", queueing_lock="balance.sweep_alerts")
+def sweep_alerts(timestamp: int) -> None:  # noqa: ARG001
+    """Look at consumption that is watched and at warnings that stand."""
+    alerts.sweep(timezone.now())
+
+
+@app.periodic(cron="7 * * * *")
+@app.task(name="balance.sweep_forecasts", queueing_lock="balance.sweep_forecasts")
+def sweep_forecasts(timestamp: int) -> None:  # noqa: ARG001
+    """Look how long balances last."""
+    alerts.sweep_forecasts(timezone.now())
 
 
 @app.task(name="notifications.mail_invitation", retry=AGAIN)

@@ -29,6 +29,7 @@ from doors.world import World, _paid
 from raseed.accounts.access import Role
 from raseed.accounts.models import Account, Operator, User
 from raseed.documents.issue import file_of, issue_receipt_voucher
+from raseed.money import Money
 from raseed.notifications import compose, send
 from raseed.notifications.compose import Written
 from raseed.notifications.mails import mail_receipt
@@ -147,6 +148,8 @@ def _mails_and_papers(world: World, name: str) -> None:
     for written in (
         compose.receipt(document.copy, "en", operator),
         compose.service_restored(account, now, operator),
+        compose.service_suspended(account, now, Money(-3_100_000, "USD"), operator),
+        compose.grace(account, now, Money(0, "USD"), operator),
         compose.invitation(user, account, "https://x.test/link", operator),
         compose.password_reset(user, "https://x.test/link", operator),
     ):

@@ -27,13 +27,16 @@ from raseed.accounts.access import ROUTES, Public, Role, may
 from raseed.accounts.factors.models import Passkey
 from raseed.accounts.models import BillingDetails, Membership, StaffRole, User
 from raseed.audit.log import COMMAND_LINE, Who, record
-from raseed.balance import suspension
+from raseed.balance import alerts, suspension
+from raseed.balance.alert_settings import change as change_alerts
+from raseed.balance.alerts import Watched
 from raseed.balance.models import Reason
 from raseed.db.models import Owned
 from raseed.db.transactions import atomic
 from raseed.documents.issue import issue_receipt_voucher, render_document
 from raseed.documents.models import Document
 from raseed.gateways.port import Card, Succeeded
+from raseed.money import Money
 from raseed.notifications.mails import mail_invitation, mail_receipt
 from raseed.notifications.models import Mail
 from raseed.payments import breaks, states
@@ -221,6 +224,7 @@ def make_side(name: str, suspended: Reason) -> Side:
     _at_bank(waits, f"pay_open_{name}")
     document = _papers(side, paid)
     _recharge(side, name)
+    _alerts(side, name)
     with atomic():
         suspension.suspend(account.id, suspended, now, note=f"{name} asked for it")
         record(
@@ -284,6 +288,15 @@ def _recharge(side: Side, name: str) -> None:
         next_at=now,
         cap=3,
     )
+
+
+def _alerts(side: Side, name: str) -> None:
+    """The account wants to be warned, and is."""
+    now = timezone.now()
+    by = Who(side.people[Role.ADMIN].id, "admin")
+    wanted = Watched(addresses=(f"cfo@{name.lower()}.test",), low_balance=Money(10**15, "USD"))
+    change_alerts(side.company.account, 0, wanted, by, now)
+    alerts.look(side.account_id, now)
 
 
 def _at_bank(payment: Payment, reference: str) -> None:

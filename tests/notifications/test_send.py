@@ -14,12 +14,23 @@ from pytest_django import Settings
 from people import NOON, Company
 from post_office import PostOffice
 from raseed.accounts.models import BillingDetails, Operator
+from raseed.audit.log import Who
+from raseed.balance.alert_settings import change
+from raseed.balance.alerts import Watched
+from raseed.balance.models import Alert, AlertKind
 from raseed.db.transactions import OpenTransaction
 from raseed.documents.issue import file_of
 from raseed.documents.models import Document
 from raseed.notifications import compose, send
 from raseed.notifications.bounces import bounces_of, mails_of_payment, payments_not_reached
-from raseed.notifications.mails import NO_ADDRESS, NOT_AN_ADDRESS, mail_receipt, mail_service_restored
+from raseed.notifications.mails import (
+    NO_ADDRESS,
+    NOT_AN_ADDRESS,
+    mail_alert,
+    mail_receipt,
+    mail_service_restored,
+    mail_service_suspended,
+)
 from raseed.notifications.models import Mail, MailRecipient
 from raseed.notifications.send import LEASE, TRIES_MAX, WAITS_S, queue_overdue, send_mail
 
@@ -379,3 +390,63 @@ def test_another_restoring_is_another_mail(company: Company) -> None:
     first = mail_service_restored(company.account.id, NOON, NOON)
     later: datetime = NOON + timedelta(days=1)
     assert mail_service_restored(company.account.id, later, later).id != first.id
+
+
+def test_that_service_is_suspended_says_what_is_left_and_where_to_pay(
+    company: Company, post_office: PostOffice
+) -> None:
+    addressed(company, "finance@falcon.test")
+    first = mail_service_suspended(company.account.id, NOON, NOON)
+    assert mail_service_suspended(company.account.id, NOON, NOON + timedelta(seconds=5)).id == first.id
+    send_mail(company.account.id, first.id, NOON)
+    [(addresses, _)] = post_office.letters
+    assert addresses == ["finance@falcon.test", company.admin.email]
+    [read] = post_office.messages()
+    assert read["Subject"] == "Your service is suspended"
+    text = _plain(read.get_body(("plain",)).get_content())
+    assert "service was suspended on 23 November 2026 15:00 UTC+03:00" in text
+    assert "/settings/billing/balance/pay" in text
+
+
+def test_an_alert_goes_to_the_addresses_that_were_chosen_else_to_billing(
+    company: Company, post_office: PostOffice
+) -> None:
+    addressed(company, "finance@falcon.test")
+    alert = Alert.objects.create(
+        account_id=company.account.id,
+        kind=AlertKind.LOW_BALANCE,
+        opened_at=NOON,
+        limit=25_000_000,
+        found=20_000_000,
+        available_micros=20_000_000,
+    )
+    mail = mail_alert(company.account.id, alert.id, NOON)
+    assert mail_alert(company.account.id, alert.id, NOON).id == mail.id
+    assert [row.address for row in mail.recipients.filter(account_id=company.account.id)] == [
+        "finance@falcon.test"
+    ]
+    send_mail(company.account.id, mail.id, NOON)
+    [read] = post_office.messages()
+    assert read["Subject"] == "The balance is low"
+    assert "came down to 20.00 USD; your limit is 25.00 USD" in _plain(
+        read.get_body(("plain",)).get_content()
+    )
+    change(
+        company.account,
+        0,
+        Watched(addresses=("cfo@falcon.test",)),
+        Who(company.admin.id, "admin"),
+        NOON,
+    )
+    other = Alert.objects.create(
+        account_id=company.account.id,
+        kind=AlertKind.DAYS_LEFT,
+        opened_at=NOON,
+        limit=3,
+        found=2,
+        available_micros=20_000_000,
+    )
+    again = mail_alert(company.account.id, other.id, NOON)
+    assert [row.address for row in again.recipients.filter(account_id=company.account.id)] == [
+        "cfo@falcon.test"
+    ]

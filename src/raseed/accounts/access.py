@@ -55,6 +55,7 @@ class Action(StrEnum):
     PAY = "pay"
     CHANGE_RECHARGE = "change_recharge"
     STOP_RECHARGE = "stop_recharge"
+    CHANGE_ALERTS = "change_alerts"
     SEE_PAYMENTS = "see_payments"
     DOWNLOAD_VOUCHER = "download_voucher"
     SEE_USERS = "see_users"
@@ -98,6 +99,7 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.PAY: _ADMINS,
     Action.CHANGE_RECHARGE: _ADMINS,
     Action.STOP_RECHARGE: _ADMINS,
+    Action.CHANGE_ALERTS: _ADMINS,
     Action.SEE_PAYMENTS: _ADMINS,
     Action.DOWNLOAD_VOUCHER: _ADMINS,
     Action.SEE_USERS: _ADMINS,
@@ -168,6 +170,7 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:recharge_off": Action.STOP_RECHARGE,
     "portal:recharge_promise": Action.SEE_BILLING,
     "portal:recharge_history": Action.SEE_BILLING,
+    "portal:alerts": Action.CHANGE_ALERTS,
     "portal:invoices": Action.SEE_PAYMENTS,
     "portal:payment": Action.SEE_PAYMENTS,
     "portal:payment_return": Action.SEE_PAYMENTS,

@@ -48,6 +48,8 @@ class Operator(models.Model):
     tax_mode = models.CharField(max_length=10, choices=TaxMode.choices, default=TaxMode.ON_USAGE)
     # Parts per million: 150000 is 15 %.
     tax_rate_ppm = models.PositiveIntegerField(default=0)
+    # How long an account whose balance ran out goes on before it is suspended; 0 is not at all.
+    grace_hours = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

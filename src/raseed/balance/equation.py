@@ -3,6 +3,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 
@@ -11,10 +12,12 @@ from raseed.ledger import read
 from raseed.ledger.chart import EntryKind, Kind
 from raseed.money import Money
 
+# What is consumed, whether or not an invoice holds it.
+CONSUMPTION: Final = frozenset({EntryKind.USAGE, EntryKind.MONTHLY_FEE, EntryKind.SHORTFALL})
 _TERMS: dict[str, frozenset[EntryKind]] = {
     "payments": frozenset({EntryKind.TOPUP_CARD, EntryKind.TOPUP_TRANSFER, EntryKind.TOPUP_CASH}),
     "refunds": frozenset({EntryKind.REFUND}),
-    "usage": frozenset({EntryKind.USAGE, EntryKind.MONTHLY_FEE, EntryKind.SHORTFALL}),
+    "usage": CONSUMPTION,
 }
 
 

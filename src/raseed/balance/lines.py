@@ -12,20 +12,27 @@ from uuid import UUID
 from django.db import connection
 
 from raseed.balance.models import Line, LineKind
+from raseed.balance.suspension import run_out
 from raseed.db.queue import defer
 from raseed.money import Money
 
 # What is queued when a line is reached, by name: the rooms above do it. Each job takes `account_id`, and `at`: when the line was reached.
-JOBS: Final[dict[LineKind, str]] = {LineKind.RECHARGE: "payments.consider_recharge"}
+JOBS: Final[dict[LineKind, str]] = {
+    LineKind.RECHARGE: "payments.consider_recharge",
+    LineKind.LOW_BALANCE: "balance.warn_low",
+}
 
 # Ledger balance − holds + credit limit, as the balance row has it; nothing where nothing was posted yet.
-_AVAILABLE: Final = """coalesce((
-        SELECT own.balance_micros - own.held_micros - coalesce(own.floor_micros, 0) FROM ledger_account own
-        WHERE own.account_id = %(account_id)s AND own.kind = 'customer'), 0)"""
+_OWN: Final = """(SELECT own.balance_micros - own.held_micros - coalesce(own.floor_micros, 0) FROM ledger_account own
+        WHERE own.account_id = %(account_id)s AND own.kind = 'customer')"""
+_AVAILABLE: Final = f"coalesce({_OWN}, 0)"
 _REACH: Final = f"""
-    UPDATE balance_line AS line SET crossed_at = %(now)s
-    WHERE line.account_id = %(account_id)s AND line.crossed_at IS NULL AND line.amount_micros >= {_AVAILABLE}
-    RETURNING line.kind
+    WITH reached AS (
+        UPDATE balance_line AS line SET crossed_at = %(now)s
+        WHERE line.account_id = %(account_id)s AND line.crossed_at IS NULL AND line.amount_micros >= {_AVAILABLE}
+        RETURNING line.kind
+    )
+    SELECT coalesce({_OWN} <= 0, false), array(SELECT kind FROM reached)
 """  # noqa: S608 - constants
 _ARM: Final = f"""
     UPDATE balance_line AS line SET crossed_at = CASE WHEN line.amount_micros >= {_AVAILABLE} THEN line.crossed_at END
@@ -54,11 +61,17 @@ def erase(account_id: UUID, kind: LineKind) -> None:
 
 
 def look(account_id: UUID, now: datetime) -> None:
-    """Queue the job of every armed line that the balance has reached, once. Call inside a transaction, after a deduction."""
+    """Queue the job of every armed line that the balance has reached, once, and suspend if nothing is left.
+
+    Call inside a transaction, after a deduction.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_REACH, {"account_id": account_id, "now": now})
-        for (kind,) in cursor.fetchall():
-            defer(JOBS[LineKind(kind)], account_id=account_id, at=now.isoformat())
+        is_out, reached = cursor.fetchall()[0]
+    for kind in reached:
+        defer(JOBS[LineKind(kind)], account_id=account_id, at=now.isoformat())
+    if is_out:
+        run_out(account_id, now)
 
 
 def arm(account_id: UUID) -> frozenset[LineKind]:

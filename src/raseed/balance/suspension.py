@@ -5,14 +5,24 @@ or for a dispute stays until staff lift it. The rows of the ledger account are r
 caller's transaction.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from raseed.accounts.models import Account
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from raseed.accounts.models import Account, Operator
 from raseed.balance.equation import available
-from raseed.balance.models import Reason, Suspension
+from raseed.balance.models import Grace, Reason, Suspension
+from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
+from raseed.db.transactions import atomic
+from raseed.ledger.chart import Kind
+from raseed.ledger.models import LedgerAccount
 from raseed.money import Money, currency_of
+
+SWEEP_LIMIT: Final = 200
 
 
 def open_suspensions(account_id: UUID) -> list[Suspension]:
@@ -40,21 +50,105 @@ def lift(account_id: UUID, reason: Reason, now: datetime) -> bool:
     )
 
 
-def restore_if_paid(account: Account, now: datetime) -> bool:
-    """Lift a suspension for `balance` if the available balance is above zero now.
+def run_out(account_id: UUID, now: datetime) -> None:
+    """Nothing is left, credit limit included: suspend, at once or when the operator's time of grace is over.
 
-    Called by whoever credits the account, in the same transaction, so that service is back with the money.
+    Call inside a transaction, after what took the last of it; again and again, it happens once.
+    """
+    if _is_stopped_or_waiting(account_id):
+        return
+    hours = Operator.objects.values_list("grace_hours", flat=True).get()
+    if not hours:
+        _stop(account_id, now)
+        return
+    until = now + timedelta(hours=hours)
+    made = Grace.objects.bulk_create(
+        [Grace(account_id=account_id, since=now, until=until)], ignore_conflicts=True
+    )
+    if open_grace(account_id) == made[0]:
+        defer("notifications.mail_grace", account_id=account_id, at=now.isoformat(), until=until.isoformat())
+
+
+def _is_stopped_or_waiting(account_id: UUID) -> bool:
+    stopped = Suspension.objects.filter(account_id=account_id, reason=Reason.BALANCE, lifted_at__isnull=True)
+    waiting = Grace.objects.filter(account_id=account_id, ended_at__isnull=True)
+    return bool(stopped.values("id").union(waiting.values("id"), all=True)[:1])
+
+
+def _stop(account_id: UUID, now: datetime) -> None:
+    if suspend(account_id, Reason.BALANCE, now):
+        defer("notifications.mail_service_suspended", account_id=account_id, at=now.isoformat())
+
+
+def open_grace(account_id: UUID) -> Grace | None:
+    """The time of grace that runs, if one does."""
+    return Grace.objects.filter(account_id=account_id, ended_at__isnull=True).first()
+
+
+def restore_if_paid(account: Account, now: datetime) -> bool:
+    """Lift a suspension for `balance`, or end the time of grace, if the available balance is above zero now.
+
+    Called by whoever credits the account, in the same transaction, so that service is back with the money. True if a
+    suspension was lifted.
     """
     # Hardly any account that pays is suspended: this one look is all that the others pay for.
-    is_suspended = Suspension.objects.filter(
-        account_id=account.id, reason=Reason.BALANCE, lifted_at__isnull=True
-    ).exists()
-    if not is_suspended or available(account) <= Money.zero(account.currency):
+    if not _is_stopped_or_waiting(account.id):
         return False
+    # Whoever ends the time of grace at this moment is waited for: he may have read the balance before this credit.
+    grace = Grace.objects.select_for_update().filter(account_id=account.id, ended_at__isnull=True).first()
+    if available(account) <= Money.zero(account.currency):
+        return False
+    if grace is not None:
+        Grace.objects.filter(account_id=account.id, id=grace.id).update(ended_at=now)
     lifted = lift(account.id, Reason.BALANCE, now)
     if lifted:
         defer("notifications.mail_service_restored", account_id=account.id, at=now.isoformat())
     return lifted
+
+
+def sweep(now: datetime) -> int:
+    """Suspend those whose time of grace is over, and those whose balance ran out unseen; at most 200 of each. How many."""
+    own = F("balance_micros") - F("held_micros") - Coalesce(F("floor_micros"), 0)
+    with across_accounts("the sweep looks for accounts to suspend"):
+        over = list(
+            Grace.objects.filter(ended_at__isnull=True, until__lte=now)
+            .order_by("until")
+            .values_list("account_id", flat=True)[:SWEEP_LIMIT]
+        )
+        waiting = Grace.objects.filter(ended_at__isnull=True).values("account_id")
+        stopped = Suspension.objects.filter(reason=Reason.BALANCE, lifted_at__isnull=True).values(
+            "account_id"
+        )
+        unseen = list(
+            LedgerAccount.objects.filter(kind=Kind.CUSTOMER)
+            .alias(available_micros=own)
+            .filter(available_micros__lte=0, version__gt=0, account__closed_at__isnull=True)
+            .exclude(account_id__in=waiting)
+            .exclude(account_id__in=stopped)
+            .values_list("account_id", flat=True)[:SWEEP_LIMIT]
+        )
+    for account_id in over:
+        _end_grace(account_id, now)
+    for account_id in unseen:
+        with atomic():
+            run_out(account_id, now)
+    return len(over) + len(unseen)
+
+
+def _end_grace(account_id: UUID, now: datetime) -> None:
+    """The time is over: suspend, unless the account has paid. A payment that arrives now waits for the row, or we for it."""
+    with atomic():
+        grace = (
+            Grace.objects.select_for_update()
+            .filter(account_id=account_id, ended_at__isnull=True, until__lte=now)
+            .first()
+        )
+        if grace is None:
+            return
+        Grace.objects.filter(account_id=account_id, id=grace.id).update(ended_at=now)
+        account = Account.objects.get(id=account_id)
+        if available(account) <= Money.zero(account.currency):
+            _stop(account_id, now)
 
 
 def smallest_sufficient(account: Account, minimum: Money) -> Money:

@@ -21,6 +21,8 @@ from django.utils.translation import gettext_lazy
 
 from raseed.accounts.models import Account, Operator, Role, User
 from raseed.accounts.notices import Notice
+from raseed.balance.models import Alert
+from raseed.balance.wording import alert_sentence, alert_title
 from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
@@ -251,16 +253,85 @@ def recharge(account: Account, row: Consideration, operator: Operator) -> Writte
         else "",
     }
     with translation.override(account.language):
-        return _write(
-            "recharge",
+        return _about_balance(
+            account,
             operator,
             str(subject),
-            said=sentence(row, account),
-            account=in_its_own_direction(one_line(account.name)),
-            balance=left_to_right(format_money(Money(row.available_micros, account.currency))),
-            label=label,
-            link=settings.PUBLIC_URL + path % places,
+            sentence(row, account),
+            Money(row.available_micros, account.currency),
+            label,
+            path % places,
         )
+
+
+def alert(account: Account, row: Alert, operator: Operator) -> Written:
+    """The mail that warns of a limit that was reached."""
+    with translation.override(account.language):
+        return _about_balance(
+            account,
+            operator,
+            alert_title(row),
+            alert_sentence(row, account),
+            Money(row.available_micros, account.currency),
+            gettext_lazy("Pay Now"),
+            PAY_PATH % {"amount": ""},
+        )
+
+
+def service_suspended(account: Account, at: datetime, balance: Money, operator: Operator) -> Written:
+    """The mail that says that service has stopped, and that a payment brings it back."""
+    with translation.override(account.language):
+        said = _(
+            "The balance ran out and service was suspended on %(at)s. A payment restores it at once, by itself."
+        ) % {"at": _moment(at, ZoneInfo(account.time_zone))}
+        return _about_balance(
+            account,
+            operator,
+            _("Your service is suspended"),
+            said,
+            balance,
+            gettext_lazy("Pay Now"),
+            PAY_PATH % {"amount": ""},
+        )
+
+
+def grace(account: Account, until: datetime, balance: Money, operator: Operator) -> Written:
+    """The mail that says until when an account whose balance ran out goes on."""
+    with translation.override(account.language):
+        said = _(
+            "The balance has run out. Service goes on until %(until)s and is suspended then, unless you pay."
+        ) % {"until": _moment(until, ZoneInfo(account.time_zone))}
+        return _about_balance(
+            account,
+            operator,
+            _("The balance has run out"),
+            said,
+            balance,
+            gettext_lazy("Pay Now"),
+            PAY_PATH % {"amount": ""},
+        )
+
+
+def _about_balance(
+    account: Account,
+    operator: Operator,
+    subject: str,
+    said: str,
+    balance: Money,
+    label: str | Promise,
+    path: str,
+) -> Written:
+    """A mail to those who look after the account's money: what happened, what is left, and one button."""
+    return _write(
+        "balance_notice",
+        operator,
+        subject,
+        said=said,
+        account=in_its_own_direction(one_line(account.name)),
+        balance=left_to_right(format_money(balance)),
+        label=label,
+        link=settings.PUBLIC_URL + path,
+    )
 
 
 def invitation(user: User, account: Account | None, link: str, operator: Operator) -> Written:

@@ -13,12 +13,23 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from raseed.accounts.models import Account, BillingDetails, Membership, Operator, Role, User
+from raseed.balance.alerts import settings_of, watched_by
+from raseed.balance.equation import available
+from raseed.balance.models import Alert
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic
 from raseed.db.uuids import new_id
 from raseed.documents.copies import Language
 from raseed.documents.models import Document
-from raseed.notifications.compose import Written, receipt, recharge, service_restored
+from raseed.notifications.compose import (
+    Written,
+    alert,
+    grace,
+    receipt,
+    recharge,
+    service_restored,
+    service_suspended,
+)
 from raseed.notifications.models import OPEN, Mail, MailKind, MailRecipient, PersonalKind, PersonalMail
 from raseed.payments.recharge.models import Consideration
 
@@ -53,6 +64,50 @@ def mail_service_restored(account_id: UUID, at: datetime, now: datetime) -> Mail
         service_restored(account, at, operator),
         account.language,
         _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_service_suspended(account_id: UUID, at: datetime, now: datetime) -> Mail:
+    """Say that the balance ran out and service stopped at `at`, to billing addresses and Admins; give the mail."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    return _keep(
+        Mail(kind=MailKind.SERVICE_SUSPENDED, key=at.isoformat(), account_id=account_id),
+        service_suspended(account, at, available(account), operator),
+        account.language,
+        _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_grace(account_id: UUID, at: datetime, until: datetime, now: datetime) -> Mail:
+    """Say that the balance ran out at `at` and service goes on `until`, to billing addresses and Admins; give the mail."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    return _keep(
+        Mail(kind=MailKind.GRACE, key=at.isoformat(), account_id=account_id),
+        grace(account, until, available(account), operator),
+        account.language,
+        _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_alert(account_id: UUID, alert_id: UUID, now: datetime) -> Mail:
+    """Warn that a limit was reached, at the addresses that the account chose, else its billing addresses. Once an alert."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    row = Alert.objects.get(account_id=account_id, id=alert_id)
+    chosen = watched_by(account, settings_of(account_id)).addresses
+    return _keep(
+        Mail(kind=MailKind.ALERT, key=str(row.id), account_id=account_id),
+        alert(account, row, operator),
+        account.language,
+        _distinct(list(chosen)) or billing_addresses(account_id),
         operator,
         now,
     )

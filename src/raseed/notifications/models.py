@@ -21,6 +21,9 @@ class MailKind(models.TextChoices):
     RECEIPT = "receipt", _("Receipt voucher")
     SERVICE_RESTORED = "service_restored", _("Service restored")
     RECHARGE = "recharge", _("Automatic recharge")
+    SERVICE_SUSPENDED = "service_suspended", _("Service suspended")
+    GRACE = "grace", _("Balance ran out")
+    ALERT = "alert", _("E-mail alert")
 
 
 class PersonalKind(models.TextChoices):

@@ -33,7 +33,13 @@ BILLING_TABS: Final = (
     Place(
         _("Balance Details"),
         "portal:balance",
-        covers=("portal:pay", "portal:payment", "portal:recharge", "portal:recharge_history"),
+        covers=(
+            "portal:pay",
+            "portal:payment",
+            "portal:recharge",
+            "portal:recharge_history",
+            "portal:alerts",
+        ),
     ),
     Place(_("Billing Details"), "portal:details"),
     Place(_("Invoices & Payments"), "portal:invoices"),

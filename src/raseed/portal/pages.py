@@ -220,6 +220,29 @@ class PaymentsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """A warning that stands."""
+
+    title: str
+    text: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCard:
+    """E-mail alerts on Balance Details. ``addresses`` empty: the billing e-mails. ``grace_until`` is None while no grace runs."""
+
+    is_on: bool
+    low_balance: Money | None
+    low_days: int | None
+    consumption_limit: Money | None
+    addresses: tuple[str, ...]
+    standing: tuple[AlertLine, ...]
+    grace_until: datetime | None
+    may_change: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RechargeLine:
     """A recharge considered, in words. ``payment_id`` and ``voucher_number`` where it became a payment."""
 

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from raseed.portal.views import (
+    alerts,
     balance,
     email_change,
     guides,
@@ -40,6 +41,7 @@ urlpatterns = [
     path("settings/billing/balance", balance.balance, name="balance"),
     path("settings/billing/balance/pay", pay.pay, name="pay"),
     path("settings/billing/balance/pay/summary", pay.pay_summary, name="pay_summary"),
+    path("settings/billing/balance/alerts", alerts.alerts, name="alerts"),
     path("settings/billing/balance/recharge", recharge.recharge, name="recharge"),
     path("settings/billing/balance/recharge/off", recharge.recharge_off, name="recharge_off"),
     path("settings/billing/balance/recharge/promise", recharge.recharge_promise, name="recharge_promise"),
