@@ -17,6 +17,7 @@ from procrastinate.jobs import Status
 
 from raseed import verify
 from raseed.accounts import attempts
+from raseed.api import commands
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
@@ -157,8 +158,9 @@ def check_all(timestamp: int) -> None:  # noqa: ARG001
 @app.periodic(cron="17 3 * * *")
 @app.task(name="accounts.forget_old", queueing_lock="accounts.forget_old")
 def forget_old(timestamp: int) -> None:  # noqa: ARG001
-    """Remove sessions and counts of attempts whose time is over."""
+    """Remove sessions, counts of attempts and answers to commands whose time is over."""
     attempts.forget_old(timezone.now())
+    commands.forget_old(timezone.now())
     call_command("clearsessions")
 
 

@@ -23,7 +23,7 @@ from doors.places import ASKS_BANK, Address, addresses_of, methods, queries
 from doors.reading import faults_of
 from doors.rows import Copies, changed, rows_of
 from doors.world import UnknownParameter, Visitor, World
-from raseed.accounts.access import ROUTES, Action, Public, may
+from raseed.accounts.access import ROUTES, Action, ByKey, Public, may
 from raseed.config.environment import PROJECT_DIR
 from raseed.db.transactions import OpenTransaction
 
@@ -64,6 +64,9 @@ class Walk:
     def _fits(self, route: str, who: Visitor, how: str, at: Address, answer: HttpResponse) -> bool:
         access, status, method = ROUTES[route], answer.status_code, how.split(maxsplit=1)[0]
         takes = self.takes[route]
+        if isinstance(access, ByKey):
+            # A session is no key, whoever's it is.
+            return status == (401 if method in takes else 405)
         if isinstance(access, Public):
             return status == 405 if method not in takes else status in LET_IN | {404}
         if who.role is None:

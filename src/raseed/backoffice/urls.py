@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import break_views, views, webhooks
+from raseed.backoffice import break_views, key_views, views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -18,6 +18,13 @@ urlpatterns = [
         "accounts/<uuid:account_id>/people/<uuid:user_id>/sessions/end",
         views.end_sessions,
         name="end_sessions",
+    ),
+    path("api-keys", key_views.api_keys, name="api_keys"),
+    path("api-keys/new", key_views.api_key_new, name="api_key_new"),
+    path("api-keys/<uuid:api_key_id>/revoke", key_views.api_key_revoke, name="api_key_revoke"),
+    path("accounts/<uuid:account_id>/api-keys", key_views.account_api_keys, name="account_api_keys"),
+    path(
+        "accounts/<uuid:account_id>/api-keys/new", key_views.account_api_key_new, name="account_api_key_new"
     ),
     path("breaks", break_views.breaks, name="breaks"),
     path("breaks/<int:break_id>/take", break_views.break_take, name="break_take"),

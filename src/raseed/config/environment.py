@@ -69,6 +69,7 @@ class Environment(BaseSettings):
     sandbox_webhook_secret_before: str = ""
     webhook_tolerance_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
     webhooks_at_once: Annotated[int, Field(ge=1, le=8)] = 3
+    api_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
     card_page: Annotated[str, Field(pattern="^(redirect|iframe)$")] = "redirect"
     static_dir: Path = PROJECT_DIR / "build" / "static"
     fonts_dir: Path = PROJECT_DIR / "build" / "fonts"

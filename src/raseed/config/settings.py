@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "raseed.payments",
     "raseed.documents",
     "raseed.notifications",
+    "raseed.api",
     "raseed.portal",
     "raseed.backoffice",
 ]
@@ -42,6 +43,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that a webhook that finds no place costs next to nothing.
     "raseed.api.webhooks.Gate",
+    # Before anything reads a cookie.
+    "raseed.api.v1.WithoutCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Before everything that may answer in a view's place, so that every answer has these headers.
@@ -146,6 +149,7 @@ SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
 SANDBOX_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.sandbox_webhook_secret_before
 WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
 WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
+API_REQUESTS_PER_MINUTE = ENVIRONMENT.api_requests_per_minute
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
 # The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
 BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"

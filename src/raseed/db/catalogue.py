@@ -19,9 +19,11 @@ ACCOUNT_TABLE: Final = "accounts_account"
 # Tables of the whole installation, each with the reason why no account owns its rows.
 GLOBAL_TABLES: Final[dict[str, str]] = {
     "accounts_amountpolicy": "what may be paid in a currency, for all accounts",
+    "accounts_apikey": "a key is looked up before it is known whose it is; the operator's have no account",
     "accounts_attemptcount": "attempts are counted before it is known who makes them",
     "accounts_operator": "the company that runs the installation",
     "accounts_user": "people sign in before their account is known; staff have none",
+    "api_storedanswer": "a command may be the operator's, which has no account",
     "audit_bookscheck": "a run of all checks looks at all accounts",
     "audit_operatorauditentry": "acts that concern no account",
     "auth_group": "Django's own, unused",

@@ -38,6 +38,9 @@ class PersonalKind(models.TextChoices):
     CODES_MADE = Notice.CODES_MADE.value, _("Recovery codes made")
     CODE_USED = Notice.CODE_USED.value, _("Recovery code used")
     FACTORS_RESET = Notice.FACTORS_RESET.value, _("Second factor reset")
+    API_KEY_MADE = Notice.API_KEY_MADE.value, _("API key made")
+    API_KEY_REVOKED = Notice.API_KEY_REVOKED.value, _("API key revoked")
+    WEBHOOKS_STOPPED = Notice.WEBHOOKS_STOPPED.value, _("Webhooks stopped")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)

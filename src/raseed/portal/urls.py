@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from raseed.portal.views import balance, guides, mailbox, pay, payments, profile, settings, start, users
+from raseed.portal.views import (
+    api_keys,
+    balance,
+    guides,
+    mailbox,
+    pay,
+    payments,
+    profile,
+    settings,
+    start,
+    users,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -16,6 +27,9 @@ urlpatterns = [
     path("profile/password", profile.profile_password, name="profile_password"),
     path("profile/sessions/end", profile.profile_sessions, name="profile_sessions"),
     path("settings/general", settings.general, name="general"),
+    path("settings/api-keys", api_keys.api_keys, name="api_keys"),
+    path("settings/api-keys/new", api_keys.api_key_new, name="api_key_new"),
+    path("settings/api-keys/<uuid:api_key_id>/revoke", api_keys.api_key_revoke, name="api_key_revoke"),
     path("settings/users", users.users, name="users"),
     path("settings/users/new", users.user_new, name="user_new"),
     path("settings/users/<uuid:user_id>", users.user, name="user"),
