@@ -33,6 +33,7 @@ def test_sweeps_run_every_few_seconds() -> None:
         "payments.wake_webhooks": 30,
         "payments.ask_silent": 10,
         "payments.walk_list": 15,
+        "notifications.deliver_webhooks": 2,
         "documents.issue_missing": 30,
         "notifications.queue_overdue": 30,
         "jobs.revive": 20,

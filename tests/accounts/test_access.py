@@ -50,6 +50,10 @@ DOCUMENTED = {
     Action.MAKE_OPERATOR_KEY: {Role.FINANCE},
     Action.MAKE_ACCOUNT_KEY: STAFF,
     Action.REVOKE_ANY_API_KEY: STAFF,
+    Action.SEE_WEBHOOK_ENDPOINTS: STAFF,
+    Action.MANAGE_WEBHOOK_ENDPOINTS: {Role.FINANCE},
+    Action.SWITCH_WEBHOOK_ENDPOINT: STAFF,
+    Action.REPLAY_WEBHOOK: STAFF,
 }
 
 SAMPLES = {
@@ -59,6 +63,8 @@ SAMPLES = {
     "gateway_name": "sandbox",
     "break_id": "999999",
     "rest": "nothing",
+    "webhook_delivery_id": "999999",
+    "way": "on",
 }
 
 

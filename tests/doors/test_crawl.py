@@ -64,11 +64,10 @@ class Walk:
     def _fits(self, route: str, who: Visitor, how: str, at: Address, answer: HttpResponse) -> bool:
         access, status, method = ROUTES[route], answer.status_code, how.split(maxsplit=1)[0]
         takes = self.takes[route]
-        if isinstance(access, ByKey):
+        if isinstance(access, Public | ByKey):
             # A session is no key, whoever's it is.
-            return status == (401 if method in takes else 405)
-        if isinstance(access, Public):
-            return status == 405 if method not in takes else status in LET_IN | {404}
+            expected = LET_IN | {404} if isinstance(access, Public) else {401}
+            return status == 405 if method not in takes else status in expected
         if who.role is None:
             target = answer.headers.get("Location") or answer.headers.get("HX-Redirect", "")
             return status in {200, 302} and urlsplit(target).path == reverse("portal:login")

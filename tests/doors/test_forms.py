@@ -38,6 +38,7 @@ MACHINES = frozenset(
 # What is different each time that something is done, whatever was posted.
 BY_CHANCE = (
     (re.compile(r"[0-9a-f]{32,}"), "<digest>"),
+    (re.compile(r"gAAAAA[\w=-]+"), "<sealed>"),
     (re.compile(r"rsd_…[\w-]{4}"), "<hint of a key>"),
     # A number that the database counts up, which no rollback takes back.
     (re.compile(r"^([+-]\()\d+,"), r"\1<number>,"),

@@ -35,9 +35,13 @@ from raseed.db.models import Owned
 from raseed.db.transactions import atomic
 from raseed.documents.issue import issue_receipt_voucher, render_document
 from raseed.documents.models import Document
+from raseed.events.models import EventKind
+from raseed.events.tell import tell
 from raseed.gateways.port import Card, Succeeded
 from raseed.notifications.mails import mail_invitation, mail_receipt
 from raseed.notifications.models import Mail
+from raseed.notifications.webhooks import endpoints
+from raseed.notifications.webhooks.endpoints import NewEndpoint
 from raseed.payments import breaks, states
 from raseed.payments.breaks import BreakKind
 from raseed.payments.models import Payment, ReconciliationBreak
@@ -54,6 +58,7 @@ SHARED: Final[dict[str, tuple[object, ...]]] = {
     "token": ("choose", "x-0"),
     "index": ("0",),
     "rest": ("nothing",),
+    "way": ("on", "off"),
 }
 
 
@@ -243,6 +248,12 @@ def make_side(name: str, suspended: Reason) -> Side:
     asked = NewKey(f"{name} telephones", KeyAccess.FULL, None)
     made = api_keys.make(account.id, asked, Who(company.admin.id, "admin"), now)
     side.key = made.secret
+    wanted = NewEndpoint(
+        f"https://{name.lower()}.example.com/hooks", tuple(EventKind), account.id, f"{name} service"
+    )
+    endpoint = endpoints.create(wanted, COMMAND_LINE, now).endpoint
+    with atomic():
+        tell(account.id, EventKind.BALANCE_LOW, {"currency": "USD"}, now)
     side.secrets = {
         "account": str(account.id),
         "name": f"{name} Trading",
@@ -258,6 +269,8 @@ def make_side(name: str, suspended: Reason) -> Side:
         "paper": str(document.id),
         "key": made.secret,
         "id of the key": str(made.key.id),
+        "endpoint": str(endpoint.id),
+        "endpoint's address": endpoint.url,
         "name of the key": f"{name} telephones",
         "paper's number": document.display_number,
         **{f"id of {one.email}": str(one.id) for one in (*people.values(), waiting, disabled)},

@@ -77,6 +77,10 @@ class Action(StrEnum):
     MAKE_OPERATOR_KEY = "make_operator_key"
     MAKE_ACCOUNT_KEY = "make_account_key"
     REVOKE_ANY_API_KEY = "revoke_any_api_key"
+    SEE_WEBHOOK_ENDPOINTS = "see_webhook_endpoints"
+    MANAGE_WEBHOOK_ENDPOINTS = "manage_webhook_endpoints"
+    SWITCH_WEBHOOK_ENDPOINT = "switch_webhook_endpoint"
+    REPLAY_WEBHOOK = "replay_webhook"
 
 
 class Public(StrEnum):
@@ -130,6 +134,10 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.MAKE_OPERATOR_KEY: _FINANCE,
     Action.MAKE_ACCOUNT_KEY: _STAFF,
     Action.REVOKE_ANY_API_KEY: _STAFF,
+    Action.SEE_WEBHOOK_ENDPOINTS: _STAFF,
+    Action.MANAGE_WEBHOOK_ENDPOINTS: _FINANCE,
+    Action.SWITCH_WEBHOOK_ENDPOINT: _STAFF,
+    Action.REPLAY_WEBHOOK: _STAFF,
 }
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
@@ -141,6 +149,8 @@ NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset(
         Action.MAKE_API_KEY,
         Action.MAKE_OPERATOR_KEY,
         Action.MAKE_ACCOUNT_KEY,
+        # What is told of customers goes where this says.
+        Action.MANAGE_WEBHOOK_ENDPOINTS,
     }
 )
 
@@ -158,6 +168,11 @@ ROUTES: Final[dict[str, Access]] = {
     "api:v1:account_status": ByKey.API_KEY,
     "api:v1:account_balance": ByKey.API_KEY,
     "api:v1:account_payments": ByKey.API_KEY,
+    "api:v1:webhook_endpoints": ByKey.API_KEY,
+    "api:v1:webhook_endpoint": ByKey.API_KEY,
+    "api:v1:webhook_endpoint_rotate": ByKey.API_KEY,
+    "api:v1:webhook_deliveries": ByKey.API_KEY,
+    "api:v1:webhook_delivery_replay": ByKey.API_KEY,
     "api:healthz": Public.EVERYBODY,
     "api:readyz": Public.EVERYBODY,
     "portal:login": Public.EVERYBODY,
@@ -225,6 +240,13 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:account_api_keys": Action.SEE_ALL_API_KEYS,
     "backoffice:account_api_key_new": Action.MAKE_ACCOUNT_KEY,
     "backoffice:api_key_revoke": Action.REVOKE_ANY_API_KEY,
+    "backoffice:webhook_endpoints": Action.SEE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint": Action.SEE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_new": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_rotate": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_remove": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_switch": Action.SWITCH_WEBHOOK_ENDPOINT,
+    "backoffice:webhook_replay": Action.REPLAY_WEBHOOK,
     "backoffice:webhooks": Action.SEE_WEBHOOKS,
     "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
     "backoffice:breaks": Action.SEE_BREAKS,

@@ -18,7 +18,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from raseed.accounts.access import ByKey, public
 from raseed.accounts.api_keys import holds_key
-from raseed.api import accounts
+from raseed.api import accounts, webhook_endpoints
 from raseed.api.problems import (
     BodyTooLong,
     CannotNow,
@@ -51,6 +51,8 @@ service = NinjaAPI(
     docs_url=None,
 )
 service.add_router("/accounts", accounts.router)
+service.add_router("/webhook-endpoints", webhook_endpoints.endpoint_router)
+service.add_router("/webhook-deliveries", webhook_endpoints.delivery_router)
 
 
 class WithoutCookies:

@@ -34,6 +34,8 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "django_session": "a session is there before anybody signs in",
     "documents_issuednumber": "one series for the whole operator",
     "documents_numbercounter": "one series for the whole operator",
+    "events_webhookdelivery": "a queue that workers take from over all accounts; each row names its account",
+    "events_webhookendpoint": "an endpoint of the operator's hears of all accounts",
     "factors_authenticatorapp": "people sign in before their account is known; staff have none",
     "factors_passkey": "people sign in before their account is known; staff have none",
     "factors_recoverycode": "people sign in before their account is known; staff have none",

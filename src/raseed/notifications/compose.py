@@ -130,7 +130,7 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
     Notice.WEBHOOKS_STOPPED: NoticeWords(
         gettext_lazy("Webhooks to an endpoint are stopped"),
         gettext_lazy(
-            "Nothing was taken at %(thing)s for three days. The endpoint was switched off on %(at)s: no event is sent there any"
+            "Nothing was taken at %(thing)s for five days. The endpoint was switched off on %(at)s: no event is sent there any"
             " more."
         ),
         gettext_lazy(

@@ -15,6 +15,7 @@ from raseed.accounts.models import Account
 from raseed.balance.suspension import restore_if_paid
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
+from raseed.events.models import EventKind
 from raseed.failpoints import failpoint
 from raseed.gateways.port import (
     ActionRequired,
@@ -37,6 +38,7 @@ from raseed.payments.breaks import BreakKind, report
 from raseed.payments.methods import keep
 from raseed.payments.models import GatewayReference, Payment
 from raseed.payments.states import FINAL, Cause, State, move
+from raseed.payments.telling import tell_of
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,7 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     restore_if_paid(Account.objects.get(id=payment.account_id), now)
     if outcome.saved is not None and payment.save_method:
         _keep_method(payment, outcome.saved, now)
+    tell_of(payment, EventKind.PAYMENT_SUCCEEDED, now)
     defer("documents.issue_receipt_voucher", account_id=payment.account_id, payment_id=payment.id)
 
 
@@ -171,6 +174,7 @@ def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: dat
     _remember_card(payment, card)
     payment.save(update_fields=["decline_code", "next_ask_at", "action_url", "card_brand", "card_last4"])
     move(payment, State.FAILED, cause, now)
+    tell_of(payment, EventKind.PAYMENT_FAILED, now)
 
 
 def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:

@@ -89,6 +89,12 @@ STAFF_SIDE: Final = (
         ),
     ),
     Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
+    Place(
+        _("Outgoing webhooks"),
+        "backoffice:webhook_endpoints",
+        "box-arrow-right",
+        covers=("backoffice:webhook_endpoint", "backoffice:webhook_endpoint_new"),
+    ),
     Place(_("API keys"), "backoffice:api_keys", "key", covers=("backoffice:api_key_new",)),
     Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),

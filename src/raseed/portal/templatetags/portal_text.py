@@ -62,6 +62,13 @@ KEY_LOOKS: Final[dict[KeyState, tuple[Look, str | Promise]]] = {
 }
 
 
+DELIVERY_LOOKS: Final[dict[str, tuple[Look, str | Promise]]] = {
+    "waiting": (Look("info", "hourglass-split"), gettext_lazy("Waiting")),
+    "delivered": (Look("success", "check-circle-fill"), gettext_lazy("Delivered")),
+    "gave_up": (Look("danger", "x-circle-fill"), gettext_lazy("Given up")),
+}
+
+
 def isolated(text: str) -> str:
     """Put ``text`` between isolates, for amounts, phone numbers and ids within a sentence."""
     return f"{ISOLATE}{text}{POP}"
@@ -145,6 +152,13 @@ def state_badge(state: str) -> SafeString:
 def member_badge(state: str) -> SafeString:
     """Draw whether a user can sign in: colour, icon and word."""
     look, word = MEMBER_LOOKS[MemberState(state)]
+    return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
+
+
+@register.simple_tag
+def delivery_badge(state: str) -> SafeString:
+    """Draw what became of a webhook: colour, icon and word."""
+    look, word = DELIVERY_LOOKS[state]
     return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
 
 
