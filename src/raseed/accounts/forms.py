@@ -119,6 +119,7 @@ class ApiKeyForm(forms.Form):
             ("", _("As long as nobody revokes it")),
         ],
         required=False,
+        initial="90",
         widget=forms.Select({"class": "form-select"}),
         help_text=_("Make another one before it ends, and change over."),
     )
