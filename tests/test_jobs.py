@@ -63,6 +63,7 @@ def test_sweeps_run_every_few_seconds() -> None:
         "balance.suspend_due": 20,
         "balance.sweep_alerts": 60,
         "balance.sweep_forecasts": 3_600,
+        "notifications.deliver_webhooks": 2,
         "documents.issue_missing": 30,
         "notifications.queue_overdue": 30,
         "jobs.revive": 20,

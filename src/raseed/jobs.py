@@ -18,10 +18,12 @@ from procrastinate.jobs import Status
 
 from raseed import verify
 from raseed.accounts import attempts
+from raseed.api import commands
 from raseed.balance import alerts, suspension
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
+from raseed.notifications.webhooks import records, turns
 from raseed.payments import inbox, reconcile, resolve, walk
 from raseed.payments.recharge import consider, sweep
 from raseed.payments.recharge.reasons import Cause as RechargeCause
@@ -222,6 +224,20 @@ def queue_overdue(timestamp: int) -> None:  # noqa: ARG001
     send.queue_overdue(timezone.now())
 
 
+@app.periodic(cron="* * * * * */2")
+@app.task(name="notifications.deliver_webhooks", queueing_lock="notifications.deliver_webhooks")
+def deliver_webhooks(timestamp: int) -> None:  # noqa: ARG001
+    """Take a turn at the webhooks to the operator's service."""
+    turns.deliver_due(timezone.now())
+
+
+# Without a queueing lock: one that is taken would undo the transaction in which somebody tells.
+@app.task(name="notifications.deliver_urgent", priority=12)
+def deliver_urgent() -> None:
+    """The same at once: service waits for it. Should it fail, the next turn does it."""
+    turns.deliver_due(timezone.now())
+
+
 # One lock for both: two checks at once would only slow each other down.
 @app.periodic(cron="*/10 * * * *")
 @app.task(name="books.check_changed", queueing_lock="books.check_changed", lock="books.check")
@@ -242,8 +258,10 @@ def check_all(timestamp: int) -> None:  # noqa: ARG001
 @app.periodic(cron="17 3 * * *")
 @app.task(name="accounts.forget_old", queueing_lock="accounts.forget_old")
 def forget_old(timestamp: int) -> None:  # noqa: ARG001
-    """Remove sessions and counts of attempts whose time is over."""
+    """Remove sessions, counts of attempts and answers to commands and deliveries of webhooks whose time is over."""
     attempts.forget_old(timezone.now())
+    commands.forget_old(timezone.now())
+    records.forget_old(timezone.now())
     call_command("clearsessions")
 
 

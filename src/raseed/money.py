@@ -315,3 +315,12 @@ def format_amount(money: Money) -> str:
 def format_money(money: Money) -> str:
     """Write an amount with its ISO code after it: ``1,284.50 USD``. No bidi isolates: the page or paper adds them."""
     return f"{format_amount(money)} {money.currency}"
+
+
+def decimal_text(money: Money) -> str:
+    """Write an amount for machines, exact to the millionth: ``1284.50``, ``-0.000125``. At least the currency's decimals."""
+    exponent = CURRENCIES[money.currency].exponent
+    whole, micros = divmod(abs(money.micros), MICROS_PER_UNIT)
+    decimals = f"{micros:06d}"
+    shown = decimals[:exponent] + decimals[exponent:].rstrip("0")
+    return f"{'-' if money.micros < 0 else ''}{whole}.{shown}"

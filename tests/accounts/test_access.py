@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from addresses import routes
 from people import NOON, Company, make_company, make_operator, make_user, open_one
-from raseed.accounts.access import ALLOWED, ROUTES, Action, Public, Role, may
+from raseed.accounts.access import ALLOWED, ROUTES, Action, ByKey, Public, Role, may
 from raseed.accounts.models import Account, Membership, StaffRole, User
 
 STAFF = {Role.SUPPORT, Role.FINANCE}
@@ -44,6 +44,17 @@ DOCUMENTED = {
     Action.TRY_WEBHOOK_AGAIN: STAFF,
     Action.SEE_BREAKS: STAFF,
     Action.END_BREAK: {Role.FINANCE},
+    Action.SEE_API_KEYS: {Role.ADMIN},
+    Action.MAKE_API_KEY: {Role.ADMIN},
+    Action.REVOKE_API_KEY: {Role.ADMIN},
+    Action.SEE_ALL_API_KEYS: STAFF,
+    Action.MAKE_OPERATOR_KEY: {Role.FINANCE},
+    Action.MAKE_ACCOUNT_KEY: STAFF,
+    Action.REVOKE_ANY_API_KEY: STAFF,
+    Action.SEE_WEBHOOK_ENDPOINTS: STAFF,
+    Action.MANAGE_WEBHOOK_ENDPOINTS: {Role.FINANCE},
+    Action.SWITCH_WEBHOOK_ENDPOINT: STAFF,
+    Action.REPLAY_WEBHOOK: STAFF,
 }
 
 SAMPLES = {
@@ -52,6 +63,9 @@ SAMPLES = {
     "reason": "staff",
     "gateway_name": "sandbox",
     "break_id": "999999",
+    "rest": "nothing",
+    "webhook_delivery_id": "999999",
+    "way": "on",
 }
 
 
@@ -93,9 +107,12 @@ def test_every_address_is_in_the_table_and_its_view_asks_it() -> None:
     assert asked == ROUTES
 
 
-def test_only_webhooks_and_reports_of_browsers_need_no_token() -> None:
+def test_only_webhooks_reports_of_browsers_and_the_api_need_no_token() -> None:
     exempt = {name for name, route in routes() if getattr(route.callback, "csrf_exempt", False)}
-    assert exempt == {"api:webhook", "api:csp_report"}
+    # No cookie opens the API, so that no other site can make a browser use it.
+    of_the_api = {name for name in ROUTES if name.startswith("api:v1:")}
+    assert of_the_api >= {name for name, access in ROUTES.items() if access is ByKey.API_KEY}
+    assert exempt == {"api:webhook", "api:csp_report"} | of_the_api
 
 
 @pytest.mark.parametrize("role", Role)
@@ -105,7 +122,10 @@ def test_each_role_opens_what_it_may_and_nothing_else(company: Company, role: Ro
         client = Client()
         client.force_login(user)
         answer = client.get(address(name))
-        if isinstance(access, Public) or role in DOCUMENTED[access]:
+        if isinstance(access, ByKey):
+            # Whoever is signed in: a session is no key.
+            assert answer.status_code in {401, 405}, name
+        elif isinstance(access, Public) or role in DOCUMENTED[access]:
             assert answer.status_code != 403, name
             assert not answer.headers.get("Location", "").startswith(reverse("portal:login")), name
         else:

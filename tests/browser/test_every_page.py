@@ -15,7 +15,7 @@ from browser.watch import Look
 from doors.world import SHARED, Side, make_side
 from factors import give_app
 from people import make_user
-from raseed.accounts.access import ROUTES, Public, Role, may
+from raseed.accounts.access import ROUTES, Action, ByKey, Public, Role, may
 from raseed.accounts.models import StaffRole, User
 from raseed.balance.models import Reason
 from whole import Whole
@@ -65,13 +65,13 @@ def _addresses(role: Role | None, side: Side) -> Iterator[tuple[str, str]]:
     """The pages that this role opens first: nobody signed in sees the public ones, an Admin those of the account."""
     for name, pattern in routes():
         access = ROUTES[name]
+        if isinstance(access, ByKey):
+            continue
         first = next(
             one
             for one in (None, Role.ADMIN, Role.FINANCE)
             if (
-                isinstance(access, Public)
-                if one is None
-                else not isinstance(access, Public) and may(one, access)
+                isinstance(access, Public) if one is None else isinstance(access, Action) and may(one, access)
             )
         )
         if role == first and name not in NO_PAGE and not name.startswith("api:"):

@@ -51,6 +51,8 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS: must name at least one host"),
         ({"FAILPOINTS": "1"}, "FAILPOINTS: kill points are for tests"),
         ({"MAILBOX_DIR": "/tmp/mail"}, "MAILBOX_DIR: shows everybody's mail"),
+        ({"WEBHOOK_NETWORKS": "10.1.0.0/16,169.254.0.0/16"}, "WEBHOOK_NETWORKS: must not reach this machine"),
+        ({"WEBHOOK_NETWORKS": "10.1.2.3/16"}, "WEBHOOK_NETWORKS: 10.1.2.3/16 has host bits set"),
         ({}, "GATEWAY: the sandbox bank moves no real money"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
         ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),

@@ -27,15 +27,19 @@ from doors.reading import Form, Page, is_html
 from doors.rows import Copies, changed, read_rows, rows_of
 from doors.world import Visitor, World
 from people import PASSWORD
-from raseed.accounts.access import Role
+from raseed.accounts.access import ROUTES, ByKey, Role
 from raseed.accounts.models import User
 from raseed.db.transactions import OpenTransaction
 
 # Machines post here, and no page has a form for it.
-MACHINES = frozenset({"api:webhook", "api:csp_report"})
+MACHINES = frozenset(
+    {"api:webhook", "api:csp_report"} | {name for name, access in ROUTES.items() if isinstance(access, ByKey)}
+)
 # What is different each time that something is done, whatever was posted.
 BY_CHANCE = (
     (re.compile(r"[0-9a-f]{32,}"), "<digest>"),
+    (re.compile(r"gAAAAA[\w=-]+"), "<sealed>"),
+    (re.compile(r"rsd_…[\w-]{4}"), "<hint of a key>"),
     # A number that the database counts up, which no rollback takes back.
     (re.compile(r"^([+-]\()\d+,"), r"\1<number>,"),
     (re.compile(r"argon2\$[^\"]+|![A-Za-z0-9]{20,}"), "<password>"),

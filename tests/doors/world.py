@@ -23,9 +23,11 @@ from django.utils.http import urlsafe_base64_encode
 from authenticator import SoftPasskey
 from factors import prove_now
 from people import Company, make_company, make_operator, make_user, open_one, save_card, spend
-from raseed.accounts.access import ROUTES, Public, Role, may
+from raseed.accounts import api_keys
+from raseed.accounts.access import ROUTES, Action, Public, Role, may
+from raseed.accounts.api_keys import NewKey
 from raseed.accounts.factors.models import Passkey
-from raseed.accounts.models import BillingDetails, Membership, StaffRole, User
+from raseed.accounts.models import BillingDetails, KeyAccess, Membership, StaffRole, User
 from raseed.audit.log import COMMAND_LINE, Who, record
 from raseed.balance import alerts, suspension
 from raseed.balance.alert_settings import change as change_alerts
@@ -35,10 +37,14 @@ from raseed.db.models import Owned
 from raseed.db.transactions import atomic
 from raseed.documents.issue import issue_receipt_voucher, render_document
 from raseed.documents.models import Document
+from raseed.events.models import EventKind
+from raseed.events.tell import tell
 from raseed.gateways.port import Card, Succeeded
 from raseed.money import Money
 from raseed.notifications.mails import mail_invitation, mail_receipt
 from raseed.notifications.models import Mail
+from raseed.notifications.webhooks import endpoints
+from raseed.notifications.webhooks.endpoints import NewEndpoint
 from raseed.payments import breaks, states
 from raseed.payments.breaks import BreakKind
 from raseed.payments.models import Payment, ReconciliationBreak
@@ -58,6 +64,8 @@ SHARED: Final[dict[str, tuple[object, ...]]] = {
     "reason": ("staff",),
     "token": ("choose", "x-0"),
     "index": ("0",),
+    "rest": ("nothing",),
+    "way": ("on", "off"),
 }
 
 
@@ -73,6 +81,8 @@ class Side:
     people: dict[Role, User]
     waiting: User
     disabled: User
+    # A key of the account's to the API, as a program would send it.
+    key: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -149,7 +159,9 @@ class Visitor:
     def may_open(self, route: str) -> bool:
         """What the table says."""
         access = ROUTES[route]
-        return isinstance(access, Public) or (self.role is not None and may(self.role, access))
+        if isinstance(access, Action):
+            return self.role is not None and may(self.role, access)
+        return isinstance(access, Public)
 
 
 @dataclass
@@ -159,6 +171,8 @@ class World:
     a: Side
     b: Side
     staff: dict[Role, User]
+    # A key of the whole operator's to the API.
+    key: str
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -184,7 +198,9 @@ def make_world() -> World:
         role: make_user(f"{role}@operator.test", f"Staff {role}", staff_role=StaffRole(role.value))
         for role in STAFF_ROLES
     }
-    return World(a, b, staff)
+    asked = NewKey("Telephone exchange", KeyAccess.FULL, None)
+    key = api_keys.make(None, asked, Who(staff[Role.FINANCE].id, "finance"), timezone.now())
+    return World(a, b, staff, key.secret)
 
 
 def make_side(name: str, suspended: Reason) -> Side:
@@ -238,6 +254,15 @@ def make_side(name: str, suspended: Reason) -> Side:
         )
     breaks.report(BreakKind.UNRESOLVED, waits, f"pay_open_{name}", f"{name} waits", now)
     mail_invitation(waiting.id, now)
+    asked = NewKey(f"{name} telephones", KeyAccess.FULL, None)
+    made = api_keys.make(account.id, asked, Who(company.admin.id, "admin"), now)
+    side.key = made.secret
+    wanted = NewEndpoint(
+        f"https://{name.lower()}.example.com/hooks", tuple(EventKind), account.id, f"{name} service"
+    )
+    endpoint = endpoints.create(wanted, COMMAND_LINE, now).endpoint
+    with atomic():
+        tell(account.id, EventKind.BALANCE_LOW, {"currency": "USD"}, now)
     side.secrets = {
         "account": str(account.id),
         "name": f"{name} Trading",
@@ -251,6 +276,11 @@ def make_side(name: str, suspended: Reason) -> Side:
         "open": str(waits.id),
         "bank's reference": f"pay_open_{name}",
         "paper": str(document.id),
+        "key": made.secret,
+        "id of the key": str(made.key.id),
+        "endpoint": str(endpoint.id),
+        "endpoint's address": endpoint.url,
+        "name of the key": f"{name} telephones",
         "paper's number": document.display_number,
         **{f"id of {one.email}": str(one.id) for one in (*people.values(), waiting, disabled)},
         **{f"e-mail of {one.email}": one.email for one in (*people.values(), waiting, disabled)},

@@ -1,6 +1,6 @@
 """Who may do what: one table, and the only code that asks it.
 
-Every view is either `requires(Action.…)` or `public`, and every route stands in ROUTES with the same word; a test
+Every view is `requires(Action.…)`, `public` or one of the API (`ByKey`), and every route stands in ROUTES with the same word; a test
 compares the two, so that a new address without an answer fails. What is not allowed here is refused. A person's role
 is read again at every request. Nothing here may look at a row other than the person's own account and membership:
 views keep to `actor.account`, which is what makes another account's row a 404. What needs a fresh proof of who is there
@@ -74,6 +74,17 @@ class Action(StrEnum):
     TRY_WEBHOOK_AGAIN = "try_webhook_again"
     SEE_BREAKS = "see_breaks"
     END_BREAK = "end_break"
+    SEE_API_KEYS = "see_api_keys"
+    MAKE_API_KEY = "make_api_key"
+    REVOKE_API_KEY = "revoke_api_key"
+    SEE_ALL_API_KEYS = "see_all_api_keys"
+    MAKE_OPERATOR_KEY = "make_operator_key"
+    MAKE_ACCOUNT_KEY = "make_account_key"
+    REVOKE_ANY_API_KEY = "revoke_any_api_key"
+    SEE_WEBHOOK_ENDPOINTS = "see_webhook_endpoints"
+    MANAGE_WEBHOOK_ENDPOINTS = "manage_webhook_endpoints"
+    SWITCH_WEBHOOK_ENDPOINT = "switch_webhook_endpoint"
+    REPLAY_WEBHOOK = "replay_webhook"
 
 
 class Public(StrEnum):
@@ -82,7 +93,13 @@ class Public(StrEnum):
     EVERYBODY = "everybody"
 
 
-Access = Action | Public
+class ByKey(StrEnum):
+    """The word of a route of the API: a key opens it, whose scope `raseed.api.bearer` reads; a session never does."""
+
+    API_KEY = "api_key"
+
+
+Access = Action | Public | ByKey
 
 _ADMINS: Final = frozenset({Role.ADMIN})
 _STAFF: Final = frozenset({Role.SUPPORT, Role.FINANCE})
@@ -118,12 +135,33 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.TRY_WEBHOOK_AGAIN: _STAFF,
     Action.SEE_BREAKS: _STAFF,
     Action.END_BREAK: _FINANCE,
+    Action.SEE_API_KEYS: _ADMINS,
+    Action.MAKE_API_KEY: _ADMINS,
+    Action.REVOKE_API_KEY: _ADMINS,
+    Action.SEE_ALL_API_KEYS: _STAFF,
+    Action.MAKE_OPERATOR_KEY: _FINANCE,
+    Action.MAKE_ACCOUNT_KEY: _STAFF,
+    Action.REVOKE_ANY_API_KEY: _STAFF,
+    Action.SEE_WEBHOOK_ENDPOINTS: _STAFF,
+    Action.MANAGE_WEBHOOK_ENDPOINTS: _FINANCE,
+    Action.SWITCH_WEBHOOK_ENDPOINT: _STAFF,
+    Action.REPLAY_WEBHOOK: _STAFF,
 }
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
 # a session left open on a desk, or stolen, must not take a person's access over, carry data away or have a card charged.
 NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset(
-    {Action.CHANGE_SECURITY, Action.CHANGE_EMAIL, Action.CHANGE_RECHARGE}
+    {
+        Action.CHANGE_SECURITY,
+        Action.CHANGE_EMAIL,
+        Action.CHANGE_RECHARGE,
+        # Ending a key is not among them: whoever fears that one is stolen must be quick.
+        Action.MAKE_API_KEY,
+        Action.MAKE_OPERATOR_KEY,
+        Action.MAKE_ACCOUNT_KEY,
+        # What is told of customers goes where this says.
+        Action.MANAGE_WEBHOOK_ENDPOINTS,
+    }
 )
 
 # All that a person may do who must have a second factor and has none yet.
@@ -132,6 +170,19 @@ WITHOUT_FACTOR: Final = frozenset({Action.SEE_SECURITY, Action.CHANGE_SECURITY, 
 ROUTES: Final[dict[str, Access]] = {
     "api:webhook": Public.EVERYBODY,  # the gateway's signature is its right
     "api:csp_report": Public.EVERYBODY,  # browsers send no token with a report
+    "api:v1:openapi-json": Public.EVERYBODY,  # what there is to ask, and nothing of anybody
+    "api:v1:api-root": Public.EVERYBODY,
+    "api:v1:nothing": Public.EVERYBODY,
+    "api:v1:accounts": ByKey.API_KEY,
+    "api:v1:account": ByKey.API_KEY,
+    "api:v1:account_status": ByKey.API_KEY,
+    "api:v1:account_balance": ByKey.API_KEY,
+    "api:v1:account_payments": ByKey.API_KEY,
+    "api:v1:webhook_endpoints": ByKey.API_KEY,
+    "api:v1:webhook_endpoint": ByKey.API_KEY,
+    "api:v1:webhook_endpoint_rotate": ByKey.API_KEY,
+    "api:v1:webhook_deliveries": ByKey.API_KEY,
+    "api:v1:webhook_delivery_replay": ByKey.API_KEY,
     "api:healthz": Public.EVERYBODY,
     "api:readyz": Public.EVERYBODY,
     "portal:login": Public.EVERYBODY,
@@ -183,6 +234,9 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:user_disable": Action.MANAGE_USERS,
     "portal:user_enable": Action.MANAGE_USERS,
     "portal:general": Action.CHANGE_SETTINGS,
+    "portal:api_keys": Action.SEE_API_KEYS,
+    "portal:api_key_new": Action.MAKE_API_KEY,
+    "portal:api_key_revoke": Action.REVOKE_API_KEY,
     "portal:profile": Action.CHANGE_OWN_PROFILE,
     "portal:profile_password": Action.CHANGE_OWN_PROFILE,
     "portal:profile_sessions": Action.CHANGE_OWN_PROFILE,
@@ -198,6 +252,18 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:end_sessions": Action.END_SESSIONS,
     "backoffice:suspend": Action.SUSPEND,
     "backoffice:lift": Action.SUSPEND,
+    "backoffice:api_keys": Action.SEE_ALL_API_KEYS,
+    "backoffice:api_key_new": Action.MAKE_OPERATOR_KEY,
+    "backoffice:account_api_keys": Action.SEE_ALL_API_KEYS,
+    "backoffice:account_api_key_new": Action.MAKE_ACCOUNT_KEY,
+    "backoffice:api_key_revoke": Action.REVOKE_ANY_API_KEY,
+    "backoffice:webhook_endpoints": Action.SEE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint": Action.SEE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_new": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_rotate": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_remove": Action.MANAGE_WEBHOOK_ENDPOINTS,
+    "backoffice:webhook_endpoint_switch": Action.SWITCH_WEBHOOK_ENDPOINT,
+    "backoffice:webhook_replay": Action.REPLAY_WEBHOOK,
     "backoffice:webhooks": Action.SEE_WEBHOOKS,
     "backoffice:webhook_try_again": Action.TRY_WEBHOOK_AGAIN,
     "backoffice:breaks": Action.SEE_BREAKS,

@@ -54,6 +54,8 @@ PROOF: Final = Limit("proof", 5, timedelta(minutes=15))
 PROOF_DAY: Final = Limit("proof_day", 20, timedelta(days=1))
 # A passkey cannot be guessed; this bounds the sessions that strangers can make us keep.
 PASSKEY_PLACE: Final = Limit("passkey_place", 300, timedelta(minutes=15))
+# What one API key may ask in a minute stands in settings; this is the purpose under which it is counted.
+API_KEY_PURPOSE: Final = "api_key"
 WINDOW_MAX: Final = timedelta(days=1)
 FAMILIAR: Final = "familiar"
 FAMILIAR_FOR: Final = timedelta(days=30)

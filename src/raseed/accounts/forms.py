@@ -1,7 +1,9 @@
-"""What people type to sign in and to get a password. The forms read; `people` does.
+"""What people type to sign in, to get a password, and to make a key of the API. The forms read; `people` and `api_keys` do.
 
 Each names its fields one by one, so that whatever else is posted (a role, an account) is not read at all.
 """
+
+from datetime import timedelta
 
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
@@ -9,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from raseed.accounts.models import User
+from raseed.accounts.api_keys import NewKey
+from raseed.accounts.models import KeyAccess, User
 from raseed.accounts.people import EMAIL_LENGTH_MAX
 
 # Longer than any password manager makes, short enough that hashing one stays cheap.
@@ -89,3 +92,40 @@ class PasswordForm(forms.Form):
         if first is not None and first != second:
             raise ValidationError(_("The two passwords differ. Type the same one twice."))
         return str(second)
+
+
+class ApiKeyForm(forms.Form):
+    """A key to be made: what it is for, what it may do, how long it works."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),
+        help_text=_("What uses it, for example: telephone system. It stands in this list and in mails."),
+        error_messages={"required": _("Say what uses the key, so that you know it again.")},
+    )
+    access = forms.ChoiceField(
+        label=_("It may"),
+        choices=KeyAccess.choices,
+        widget=forms.Select({"class": "form-select"}),
+        help_text=_("Give it no more than it needs."),
+    )
+    lifetime = forms.ChoiceField(
+        label=_("It works for"),
+        choices=[
+            ("90", _("90 days")),
+            ("30", _("30 days")),
+            ("365", _("One year")),
+            ("", _("As long as nobody revokes it")),
+        ],
+        required=False,
+        initial="90",
+        widget=forms.Select({"class": "form-select"}),
+        help_text=_("Make another one before it ends, and change over."),
+    )
+
+    def asked(self) -> NewKey:
+        """What was typed, as a key to be made."""
+        typed = self.cleaned_data
+        days: str = typed["lifetime"]
+        return NewKey(typed["name"], KeyAccess(typed["access"]), timedelta(days=int(days)) if days else None)

@@ -1,6 +1,6 @@
 """The operator, the accounts, their users and billing details.
 
-Global tables: Operator, AmountPolicy, User, AttemptCount. All others belong to an account. Nothing here may know money's state.
+Global tables: Operator, AmountPolicy, User, AttemptCount, ApiKey. All others belong to an account. Nothing here may know money's state.
 """
 
 from typing import ClassVar
@@ -171,6 +171,43 @@ class AttemptCount(models.Model):
             models.UniqueConstraint(fields=["purpose", "subject"], name="accounts_attemptcount_subject"),
         ]
         indexes = [models.Index(fields=["began_at"], name="accounts_attemptcount_began")]
+
+
+class KeyAccess(models.TextChoices):
+    """What a key may do within its scope."""
+
+    READ = "read", _("Read only")
+    FULL = "full", _("Read and change")
+
+
+class ApiKey(models.Model):
+    """A machine's right to the API: of the whole operator, or of one account (`account_id`). A global table.
+
+    The key itself is kept nowhere: `digest` is its SHA-256, `hint` what a person knows it by again. Asked at every request.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account_id = models.UUIDField(null=True)
+    name = models.CharField(max_length=60)
+    access = models.CharField(max_length=10, choices=KeyAccess.choices)
+    hint = models.CharField(max_length=12)
+    digest = models.BinaryField(max_length=32, unique=True)
+    created_by = models.UUIDField()
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    # Written at most once a minute.
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "-created_at"], name="accounts_apikey_owner")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(access__in=KeyAccess.values), name="accounts_apikey_access"
+            ),
+        ]
 
 
 class Membership(Owned):

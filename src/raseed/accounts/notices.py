@@ -1,4 +1,4 @@
-"""Telling people by mail that something about their sign-in changed (OWASP ASVS 5.0, 6.3.7).
+"""Telling people by mail that something about their sign-in, or about who may act for them, changed (OWASP ASVS 5.0, 6.3.7).
 
 The mail goes to the address that the person had when it happened, even if the person is disabled since. What it says
 is written when it is sent; the job holds facts only. Never a secret: no password, no link that works.
@@ -34,6 +34,9 @@ class Notice(StrEnum):
     EMAIL_CHANGE_ASKED = "email_change_asked"
     EMAIL_CHANGED = "email_changed"
     EMAIL_WANTED = "email_wanted"
+    API_KEY_MADE = "api_key_made"
+    API_KEY_REVOKED = "api_key_revoked"
+    WEBHOOKS_STOPPED = "webhooks_stopped"
 
 
 def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:

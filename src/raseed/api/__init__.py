@@ -1,1 +1,1 @@
-"""The doors for machines: webhooks of the gateways, reports of browsers, health."""
+"""The doors for machines: the API, webhooks of the gateways, reports of browsers, health."""

@@ -12,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from raseed.accounts.models import Language, Mode
 from raseed.accounts.onboarding import COUNTRIES, NewAccount
 from raseed.accounts.people import EMAIL_LENGTH_MAX, NewPerson
+from raseed.events.models import EventKind
 from raseed.money import CURRENCIES
+from raseed.notifications.webhooks.endpoints import NewEndpoint
+from raseed.notifications.webhooks.targets import URL_LENGTH_MAX
 
 BILLING_EMAILS_MAX = 10
 REASON_LENGTH_MAX = 500
@@ -192,6 +195,44 @@ class RenameForm(forms.Form):
         error_messages={"required": _("Enter the company's name as its users know it.")},
     )
     seen = forms.CharField(max_length=200, strip=False, widget=forms.HiddenInput)
+
+
+class WebhookEndpointForm(forms.Form):
+    """An endpoint of the operator's service: where, for whom, and which events."""
+
+    url = forms.CharField(
+        label=_("Address"),
+        max_length=URL_LENGTH_MAX,
+        widget=forms.TextInput({**_TEXT, "dir": "ltr", "inputmode": "url", "autocomplete": "off"}),
+        help_text=_("Events are posted to it, for example https://service.example.com/hooks."),
+        error_messages={"required": _("Enter the whole address, as https://service.example.com/hooks.")},
+    )
+    description = forms.CharField(
+        label=_("What receives them"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(_TEXT),
+    )
+    account_id = forms.UUIDField(
+        label=_("Only of one account"),
+        required=False,
+        widget=forms.TextInput({**_TEXT, "dir": "ltr", "autocomplete": "off"}),
+        help_text=_("The account's id, which stands in the address of its page. Empty: of all accounts."),
+        error_messages={"invalid": _("Enter the id as it stands in the address of the account's page.")},
+    )
+    kinds = forms.MultipleChoiceField(
+        label=_("Events"),
+        choices=EventKind.choices,
+        widget=forms.SelectMultiple({**_SELECT, "size": len(EventKind.choices)}),
+        help_text=_("Choose several with Ctrl or Cmd."),
+        error_messages={"required": _("Choose at least one kind of event.")},
+    )
+
+    def asked(self) -> NewEndpoint:
+        """What was typed, as an endpoint to be made."""
+        typed = self.cleaned_data
+        kinds = [EventKind(kind) for kind in typed["kinds"]]
+        return NewEndpoint(typed["url"], kinds, typed["account_id"], typed["description"])
 
 
 class ReasonForm(forms.Form):

@@ -18,6 +18,8 @@ from raseed.balance.models import Grace, Reason, Suspension
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic
+from raseed.events.models import EventKind
+from raseed.events.tell import tell
 from raseed.ledger.chart import Kind
 from raseed.ledger.models import LedgerAccount
 from raseed.money import Money, currency_of
@@ -31,23 +33,41 @@ def open_suspensions(account_id: UUID) -> list[Suspension]:
 
 
 def suspend(account_id: UUID, reason: Reason, now: datetime, note: str = "") -> bool:
-    """Suspend for `reason`; False if it already was. Call inside a transaction."""
-    made = Suspension.objects.bulk_create(
-        [Suspension(account_id=account_id, reason=reason, since=now, note=note)], ignore_conflicts=True
-    )
-    open_id = Suspension.objects.values_list("id", flat=True).get(
-        account_id=account_id, reason=reason, lifted_at__isnull=True
-    )
-    return bool(open_id == made[0].id)
+    """Suspend for `reason`; False if it already was. The service is told, in the same transaction."""
+    with atomic():
+        made = Suspension.objects.bulk_create(
+            [Suspension(account_id=account_id, reason=reason, since=now, note=note)], ignore_conflicts=True
+        )
+        open_id = Suspension.objects.values_list("id", flat=True).get(
+            account_id=account_id, reason=reason, lifted_at__isnull=True
+        )
+        if open_id != made[0].id:
+            return False
+        facts = {"reason": reason.value, "since": now.isoformat()}
+        tell(account_id, EventKind.ACCOUNT_SUSPENDED, facts, now)
+    return True
 
 
 def lift(account_id: UUID, reason: Reason, now: datetime) -> bool:
-    """Lift the open suspension for `reason`; False if there was none."""
-    return bool(
-        Suspension.objects.filter(account_id=account_id, reason=reason, lifted_at__isnull=True).update(
-            lifted_at=now
+    """Lift the open suspension for `reason`; False if there was none.
+
+    The service is told that the account is restored once none is left open, in the same transaction.
+    """
+    with atomic():
+        # All are locked, so that two who lift the last two come one after the other, and the second sees the first.
+        there = list(
+            Suspension.objects.select_for_update(no_key=True)
+            .filter(account_id=account_id, lifted_at__isnull=True)
+            .order_by("id")
         )
-    )
+        lifted = [row for row in there if row.reason == reason]
+        if not lifted:
+            return False
+        Suspension.objects.filter(account_id=account_id, id=lifted[0].id).update(lifted_at=now)
+        if len(there) == 1:
+            facts = {"reason": reason.value, "suspended_since": lifted[0].since.isoformat()}
+            tell(account_id, EventKind.ACCOUNT_RESTORED, facts, now)
+    return True
 
 
 def run_out(account_id: UUID, now: datetime) -> None:

@@ -7,6 +7,7 @@ process ends with exit code 1. The demo and the tests fill in what their own sup
 import os
 import sys
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ _STAND_INS: dict[str, str] = {
     "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
     "SMTP_URL": "smtp://127.0.0.1:1",
     "GATEWAY": "sandbox",
+    "WEBHOOK_NETWORKS": "127.0.0.0/8,::1/128",
     "SANDBOX_URL": "http://127.0.0.1:1",
     "SANDBOX_SECRET_KEY": "sandbox-secret-key-for-demo-and-tests-only",
     "SANDBOX_WEBHOOK_SECRET": "sandbox-webhook-secret-for-demo-and-tests-only",
@@ -69,13 +71,22 @@ class Environment(BaseSettings):
     sandbox_webhook_secret_before: str = ""
     webhook_tolerance_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
     webhooks_at_once: Annotated[int, Field(ge=1, le=8)] = 3
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    api_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
     card_page: Annotated[str, Field(pattern="^(redirect|iframe)$")] = "redirect"
     static_dir: Path = PROJECT_DIR / "build" / "static"
     fonts_dir: Path = PROJECT_DIR / "build" / "fonts"
     mailbox_dir: Path | None = None
     failpoints: str = ""
 
-    @field_validator("allowed_hosts", "factor_keys", mode="before")
+    @field_validator("webhook_networks")
+    @classmethod
+    def _readable_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text)
+        return value
+
+    @field_validator("allowed_hosts", "factor_keys", "webhook_networks", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -126,6 +137,11 @@ class Environment(BaseSettings):
             (not self.public_url.startswith("https://"), "PUBLIC_URL", "must begin with https://"),
             ("*" in self.allowed_hosts, "ALLOWED_HOSTS", "must name the hosts, not *"),
             (not self.allowed_hosts, "ALLOWED_HOSTS", "must name at least one host"),
+            (
+                any(_is_this_machine(text) for text in self.webhook_networks),
+                "WEBHOOK_NETWORKS",
+                "must not reach this machine itself or link-local addresses",
+            ),
             (self.mailbox_dir is not None, "MAILBOX_DIR", "shows everybody's mail; it is for the demo"),
             (
                 self.gateway == "sandbox",
@@ -152,6 +168,13 @@ class Environment(BaseSettings):
         if missing:
             raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
         return self
+
+
+def _is_this_machine(text: str) -> bool:
+    """Whether the network holds loopback or link-local addresses: databases, and the metadata of clouds, listen there."""
+    network = ip_network(text)
+    inside = ("127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8", "::1/128", "fe80::/10")
+    return any(network.version == one.version and network.overlaps(one) for one in map(ip_network, inside))
 
 
 def load() -> Environment:

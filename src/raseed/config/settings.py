@@ -1,5 +1,6 @@
 """Django's settings, made from the checked environment (environment.py)."""
 
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "procrastinate.contrib.django",
     "raseed.audit",
+    "raseed.events",
     "raseed.gateways",
     "raseed.accounts",
     "raseed.accounts.factors",
@@ -36,6 +38,7 @@ INSTALLED_APPS = [
     "raseed.payments.recharge",
     "raseed.documents",
     "raseed.notifications",
+    "raseed.api",
     "raseed.portal",
     "raseed.backoffice",
 ]
@@ -43,6 +46,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that a webhook that finds no place costs next to nothing.
     "raseed.api.webhooks.Gate",
+    # Before anything reads a cookie.
+    "raseed.api.v1.WithoutCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Before everything that may answer in a view's place, so that every answer has these headers.
@@ -147,6 +152,10 @@ SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
 SANDBOX_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.sandbox_webhook_secret_before
 WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
 WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
+API_REQUESTS_PER_MINUTE = ENVIRONMENT.api_requests_per_minute
+# Where our own webhooks may go beside the public internet, and whether they must be encrypted on the way.
+WEBHOOK_NETWORKS = tuple(ip_network(text) for text in ENVIRONMENT.webhook_networks)
+WEBHOOK_HTTPS_ONLY = PRODUCTION
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
 # The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
 BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"

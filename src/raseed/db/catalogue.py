@@ -19,9 +19,11 @@ ACCOUNT_TABLE: Final = "accounts_account"
 # Tables of the whole installation, each with the reason why no account owns its rows.
 GLOBAL_TABLES: Final[dict[str, str]] = {
     "accounts_amountpolicy": "what may be paid in a currency, for all accounts",
+    "accounts_apikey": "a key is looked up before it is known whose it is; the operator's have no account",
     "accounts_attemptcount": "attempts are counted before it is known who makes them",
     "accounts_operator": "the company that runs the installation",
     "accounts_user": "people sign in before their account is known; staff have none",
+    "api_storedanswer": "a command may be the operator's, which has no account",
     "audit_bookscheck": "a run of all checks looks at all accounts",
     "audit_operatorauditentry": "acts that concern no account",
     "auth_group": "Django's own, unused",
@@ -32,6 +34,8 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "django_session": "a session is there before anybody signs in",
     "documents_issuednumber": "one series for the whole operator",
     "documents_numbercounter": "one series for the whole operator",
+    "events_webhookdelivery": "a queue that workers take from over all accounts; each row names its account",
+    "events_webhookendpoint": "an endpoint of the operator's hears of all accounts",
     "factors_authenticatorapp": "people sign in before their account is known; staff have none",
     "factors_passkey": "people sign in before their account is known; staff have none",
     "factors_recoverycode": "people sign in before their account is known; staff have none",

@@ -39,6 +39,7 @@ PAY_PATH: Final = "/settings/billing/balance/pay?amount=%(amount)s"
 PAYMENT_PATH: Final = "/settings/billing/payments/%(payment)s"
 RECHARGE_PATH: Final = "/settings/billing/balance/recharge"
 SECURITY_PATH: Final = "/profile/security"
+WEBHOOKS_PATH: Final = "/backoffice/webhook-endpoints"
 SUBJECT_LENGTH_MAX: Final = 200
 
 
@@ -67,7 +68,15 @@ def _of_a_factor(subject: str | Promise, said: str | Promise) -> NoticeWords:
     return NoticeWords(subject, said, _IF_NOT_YOU, gettext_lazy("Sign-in and security"), SECURITY_PATH)
 
 
+def _of_a_key(subject: str | Promise, said: str | Promise) -> NoticeWords:
+    """Words about a key of the API; `%(thing)s` is its name."""
+    return NoticeWords(subject, said, _ASK_AROUND)
+
+
 _IF_NOT_YOU: Final = gettext_lazy("If it was not you, set a new password at once and tell the operator.")
+_ASK_AROUND: Final = gettext_lazy(
+    "If this comes as a surprise, look at the list of API keys, revoke what nobody knows, and tell the operator."
+)
 _ASK_AN_ADMIN: Final = gettext_lazy("If this comes as a surprise, ask an Admin of %(account)s.")
 _NOTICES: Final[dict[Notice, NoticeWords]] = {
     Notice.PASSWORD_CHANGED: NoticeWords(
@@ -125,6 +134,28 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
         gettext_lazy(
             "One of your recovery codes was used in the place of your second factor on %(at)s. It does not work again."
         ),
+    ),
+    Notice.API_KEY_MADE: _of_a_key(
+        gettext_lazy("An API key was made"),
+        gettext_lazy("The API key %(thing)s for %(account)s was made on %(at)s."),
+    ),
+    Notice.API_KEY_REVOKED: _of_a_key(
+        gettext_lazy("An API key was revoked"),
+        gettext_lazy(
+            "The API key %(thing)s of %(account)s was revoked on %(at)s and no longer opens anything."
+        ),
+    ),
+    Notice.WEBHOOKS_STOPPED: NoticeWords(
+        gettext_lazy("Webhooks to an endpoint are stopped"),
+        gettext_lazy(
+            "Nothing was taken at %(thing)s for five days. The endpoint was switched off on %(at)s: no event is sent there any"
+            " more."
+        ),
+        gettext_lazy(
+            "Have the receiver repaired, switch the endpoint on again, and replay what it missed from its delivery log."
+        ),
+        gettext_lazy("Outgoing webhooks"),
+        WEBHOOKS_PATH,
     ),
     Notice.FACTORS_RESET: _of_a_factor(
         gettext_lazy("Your second factor was reset"),

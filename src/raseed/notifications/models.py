@@ -47,6 +47,9 @@ class PersonalKind(models.TextChoices):
     EMAIL_CHANGED = Notice.EMAIL_CHANGED.value, _("E-mail address changed")
     EMAIL_WANTED = Notice.EMAIL_WANTED.value, _("E-mail address wanted by another person")
     BOOKS_BROKEN = "books_broken", _("Books broken")
+    API_KEY_MADE = Notice.API_KEY_MADE.value, _("API key made")
+    API_KEY_REVOKED = Notice.API_KEY_REVOKED.value, _("API key revoked")
+    WEBHOOKS_STOPPED = Notice.WEBHOOKS_STOPPED.value, _("Webhooks stopped")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET, PersonalKind.EMAIL_CHANGE)

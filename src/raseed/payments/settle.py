@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from raseed.balance.suspension import restore_if_paid
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
+from raseed.events.models import EventKind
 from raseed.failpoints import failpoint
 from raseed.gateways.port import (
     ActionRequired,
@@ -38,6 +39,7 @@ from raseed.payments.methods import keep
 from raseed.payments.models import GatewayReference, Payment
 from raseed.payments.recharge import after
 from raseed.payments.states import FINAL, Cause, State, move
+from raseed.payments.telling import tell_of
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +108,7 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     restore_if_paid(payment.account, now)
     if outcome.saved is not None and payment.save_method:
         _keep_method(payment, outcome.saved, now)
+    tell_of(payment, EventKind.PAYMENT_SUCCEEDED, now)
     defer("documents.issue_receipt_voucher", account_id=payment.account_id, payment_id=payment.id)
 
 
@@ -181,6 +184,7 @@ def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: dat
     payment.action_url = ""
     _remember_card(payment, card)
     move(payment, State.FAILED, cause, now, also=_ENDED)
+    tell_of(payment, EventKind.PAYMENT_FAILED, now)
 
 
 def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:

@@ -68,13 +68,17 @@ USERS: Final = Place(
 
 GENERAL: Final = Place(_("General"), "portal:general")
 
+API_KEYS: Final = Place(
+    _("API keys"), "portal:api_keys", covers=("portal:api_key_new", "portal:api_key_revoke")
+)
+
 SIDE: Final = (
     Place(_("Home"), "portal:home", "house"),
     USERS,
     Place(
         _("Settings"),
         icon="gear",
-        children=(Place(_("Account Settings"), children=(GENERAL, BILLING)),),
+        children=(Place(_("Account Settings"), children=(GENERAL, BILLING, API_KEYS)),),
     ),
     Place(_("Help"), "portal:help_pay_now", "question-circle", covers=("portal:help_pay_now_faq",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
@@ -85,9 +89,23 @@ STAFF_SIDE: Final = (
         _("Accounts"),
         "backoffice:accounts",
         "people",
-        covers=("backoffice:account", "backoffice:account_new", "backoffice:admin_new", "backoffice:rename"),
+        covers=(
+            "backoffice:account",
+            "backoffice:account_new",
+            "backoffice:admin_new",
+            "backoffice:rename",
+            "backoffice:account_api_keys",
+            "backoffice:account_api_key_new",
+        ),
     ),
     Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
+    Place(
+        _("Outgoing webhooks"),
+        "backoffice:webhook_endpoints",
+        "box-arrow-right",
+        covers=("backoffice:webhook_endpoint", "backoffice:webhook_endpoint_new"),
+    ),
+    Place(_("API keys"), "backoffice:api_keys", "key", covers=("backoffice:api_key_new",)),
     Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
@@ -145,7 +163,12 @@ def tabs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
 
 def crumbs(here: str, may_open: MayOpen) -> tuple[Link, ...]:
     """Say where the page stands: Settings, Account Settings, Billing. Empty where the menu says it all."""
-    for place, above in ((BILLING, _ACCOUNT_SETTINGS), (GENERAL, _ACCOUNT_SETTINGS), (USERS, _SETTINGS)):
+    for place, above in (
+        (BILLING, _ACCOUNT_SETTINGS),
+        (GENERAL, _ACCOUNT_SETTINGS),
+        (API_KEYS, _ACCOUNT_SETTINGS),
+        (USERS, _SETTINGS),
+    ):
         if here == place.route or here in place.covers:
             url = address(place.route) if may_open(place.route) else ""
             return (*above, Link(place.label, url, current=here == place.route))

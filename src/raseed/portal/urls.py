@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from raseed.portal.views import (
     alerts,
+    api_keys,
     balance,
     email_change,
     guides,
@@ -31,6 +32,9 @@ urlpatterns = [
     path("profile/email", email_change.email, name="email"),
     path("profile/email/<str:token>", email_change.email_confirm, name="email_confirm"),
     path("settings/general", settings.general, name="general"),
+    path("settings/api-keys", api_keys.api_keys, name="api_keys"),
+    path("settings/api-keys/new", api_keys.api_key_new, name="api_key_new"),
+    path("settings/api-keys/<uuid:api_key_id>/revoke", api_keys.api_key_revoke, name="api_key_revoke"),
     path("settings/users", users.users, name="users"),
     path("settings/users/new", users.user_new, name="user_new"),
     path("settings/users/<uuid:user_id>", users.user, name="user"),

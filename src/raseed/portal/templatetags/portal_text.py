@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
+from raseed.accounts.api_keys import KeyState
 from raseed.accounts.members import MemberState
 from raseed.money import MICROS_PER_UNIT, MINUS, Money, currency_of, format_amount, format_money
 from raseed.payments.states import State
@@ -51,6 +52,20 @@ MEMBER_LOOKS: Final[dict[MemberState, tuple[Look, str | Promise]]] = {
     MemberState.INVITED: (Look("info", "envelope"), gettext_lazy("Invited")),
     MemberState.ACTIVE: (Look("success", "check-circle-fill"), gettext_lazy("Active")),
     MemberState.DISABLED: (Look("muted", "slash-circle"), gettext_lazy("Disabled")),
+}
+
+
+KEY_LOOKS: Final[dict[KeyState, tuple[Look, str | Promise]]] = {
+    KeyState.WORKING: (Look("success", "check-circle-fill"), gettext_lazy("Working")),
+    KeyState.EXPIRED: (Look("muted", "hourglass-split"), gettext_lazy("Expired")),
+    KeyState.REVOKED: (Look("muted", "slash-circle"), gettext_lazy("Revoked")),
+}
+
+
+DELIVERY_LOOKS: Final[dict[str, tuple[Look, str | Promise]]] = {
+    "waiting": (Look("info", "hourglass-split"), gettext_lazy("Waiting")),
+    "delivered": (Look("success", "check-circle-fill"), gettext_lazy("Delivered")),
+    "gave_up": (Look("danger", "x-circle-fill"), gettext_lazy("Given up")),
 }
 
 
@@ -143,6 +158,20 @@ def state_badge(state: str) -> SafeString:
 def member_badge(state: str) -> SafeString:
     """Draw whether a user can sign in: colour, icon and word."""
     look, word = MEMBER_LOOKS[MemberState(state)]
+    return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
+
+
+@register.simple_tag
+def delivery_badge(state: str) -> SafeString:
+    """Draw what became of a webhook: colour, icon and word."""
+    look, word = DELIVERY_LOOKS[state]
+    return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
+
+
+@register.simple_tag
+def key_badge(state: str) -> SafeString:
+    """Draw whether an API key opens anything: colour, icon and word."""
+    look, word = KEY_LOOKS[KeyState(state)]
     return format_html('<span class="badge-state tone-{}">{}{}</span>', look.tone, icon(look.icon), word)
 
 

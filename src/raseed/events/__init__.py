@@ -1,0 +1,1 @@
+"""What the operator's service is told of: facts put into an outbox in the transaction that makes them true."""
