@@ -57,7 +57,9 @@ async def _both(app: App, concurrency: int) -> None:
 
         def call_it_a_day() -> None:
             for crew in crews:
-                crew.cancel()
+                # Told once it lets its jobs end; told again it drops them.
+                if not crew.cancelling():
+                    crew.cancel()
 
         for told in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(told, call_it_a_day)
