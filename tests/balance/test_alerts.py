@@ -1,5 +1,6 @@
 """Warnings: opened at the limit, closed well clear of it, one mail a day at most; for accounts that saved nothing too."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from django.db import connection
 
 from people import NOON, Company, make_company, make_operator
 from raseed.accounts.people import NotAnEmail
-from raseed.audit.log import Who
+from raseed.audit.log import COMMAND_LINE, Who
 from raseed.audit.models import AuditEntry
 from raseed.balance import alerts, lines
 from raseed.balance.alert_settings import (
@@ -22,9 +23,12 @@ from raseed.balance.alerts import Watched
 from raseed.balance.deduct import deduct
 from raseed.balance.models import AlertKind, AlertSettings
 from raseed.errors import RaseedError
+from raseed.events.models import EventKind, WebhookDelivery
 from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import Money
+from raseed.notifications.webhooks import endpoints
+from raseed.notifications.webhooks.endpoints import NewEndpoint
 from recharging import usage, usd
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +61,12 @@ def save(company: Company, wanted: Watched, version: int = 0) -> AlertSettings:
 
 def use(company: Company, amount: str, now: object = NOON) -> None:
     deduct(usage(company.account.id, usd(amount), now), now)  # type: ignore[arg-type]
+
+
+def hears(*kinds: EventKind) -> None:
+    """An endpoint of the operator's that is told of `kinds`."""
+    wanted = NewEndpoint("https://service.operator.test/hooks", "the switch", kinds)
+    endpoints.create(wanted, COMMAND_LINE, NOON)
 
 
 def count(company: Company, job: str) -> int:
@@ -239,3 +249,19 @@ def test_another_accounts_limits_are_its_own(company: Company) -> None:
     alerts.sweep(NOON + timedelta(minutes=2))
     assert standing(other) == []
     assert {one.kind for one in alerts.open_alerts(company.account.id)} == {AlertKind.LOW_BALANCE}
+
+
+def test_the_operators_service_is_told_of_each_warning(company: Company) -> None:
+    hears(EventKind.BALANCE_LOW)
+    give(company, "20")
+    save(company, WANTED)
+    alerts.look(company.account.id, NOON)
+    (told,) = WebhookDelivery.objects.filter(account_id=company.account.id)
+    assert json.loads(told.body)["data"] == {
+        "account_id": str(company.account.id),
+        "reason": "low_balance",
+        "limit": "25.00",
+        "found": "20.00",
+        "available": "20.00",
+        "currency": "USD",
+    }

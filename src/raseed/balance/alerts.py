@@ -17,7 +17,9 @@ from raseed.balance.models import Alert, AlertKind, AlertSettings
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic
-from raseed.money import Money
+from raseed.events.models import EventKind
+from raseed.events.tell import Fact, tell
+from raseed.money import Money, decimal_text
 
 # A warning closes once the balance is this far above its line, in per cent of the line.
 CLEAR_PERCENT: Final = 110
@@ -132,7 +134,21 @@ def _open(account: Account, kind: AlertKind, limit: int, found: int, now: dateti
         Alert.objects.bulk_create([alert], ignore_conflicts=True)
         if not Alert.objects.filter(account_id=account.id, id=alert.id).exists():
             return
+        _tell(alert, account, now)
         _mail(alert, now)
+
+
+def _tell(alert: Alert, account: Account, now: datetime) -> None:
+    """The operator's service is told of each, whether or not its mail waits."""
+    is_days = alert.kind == AlertKind.DAYS_LEFT
+    facts: dict[str, Fact] = {
+        "reason": alert.kind,
+        "limit": alert.limit if is_days else decimal_text(Money(alert.limit, account.currency)),
+        "found": alert.found if is_days else decimal_text(Money(alert.found, account.currency)),
+        "available": decimal_text(Money(alert.available_micros, account.currency)),
+        "currency": account.currency,
+    }
+    tell(account.id, EventKind.BALANCE_LOW, facts, now)
 
 
 def _mail(alert: Alert, now: datetime) -> None:

@@ -18,7 +18,7 @@ def moved(payment: Payment, outcome: Outcome, now: datetime) -> None:
     match State(payment.state):
         case State.SUCCEEDED:
             if is_recharge:
-                series.succeeded(payment)
+                series.succeeded(payment, now)
             if LineKind.RECHARGE in arm(payment.account_id):
                 _consider(payment)
             if payment.save_method and payment.method_id is not None:

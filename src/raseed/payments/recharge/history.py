@@ -12,11 +12,21 @@ from zoneinfo import ZoneInfo
 
 from raseed.accounts.models import Account
 from raseed.db.queue import defer
+from raseed.events.models import EventKind
+from raseed.events.tell import Fact, tell
+from raseed.money import Money, decimal_text
 from raseed.payments.models import Payment
 from raseed.payments.recharge.models import Consideration
 from raseed.payments.recharge.reasons import NOTICED, Cause, Reason
 
 _ALWAYS_WRITTEN: Final = frozenset({Reason.CHARGE, Reason.DECLINED, Reason.GAVE_UP})
+
+# Told to the operator's service; after the last try it is that recharge is paused.
+_TOLD: Final[dict[Reason, EventKind]] = {
+    Reason.DECLINED: EventKind.RECHARGE_FAILED,
+    Reason.AUTHENTICATION: EventKind.RECHARGE_FAILED,
+    Reason.GAVE_UP: EventKind.RECHARGE_PAUSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,21 @@ def _write(row: Consideration, account: Account) -> None:
     is_news = row.reason != Reason.DECLINED or row.next_at is not None
     if row.reason in NOTICED and is_news:
         defer("notifications.mail_recharge", account_id=row.account_id, consideration_id=row.id)
+    if row.reason in _TOLD and is_news:
+        tell(row.account_id, _TOLD[Reason(row.reason)], _facts(row, account), row.at)
+
+
+def _facts(row: Consideration, account: Account) -> dict[str, Fact]:
+    """What the operator's service is told of a recharge that failed."""
+    return {
+        "payment_id": str(row.payment_id),
+        "reason": row.reason,
+        "decline_code": row.decline_code,
+        "amount": decimal_text(Money(row.amount_micros or 0, account.currency)),
+        "available": decimal_text(Money(row.available_micros, account.currency)),
+        "currency": account.currency,
+        "next_try_at": row.next_at.isoformat() if row.next_at else None,
+    }
 
 
 def _says_the_same(row: Consideration, account: Account) -> bool:

@@ -12,6 +12,9 @@ from uuid import UUID
 from raseed.balance.equation import available
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic
+from raseed.events.models import EventKind
+from raseed.events.tell import tell
+from raseed.money import Money, decimal_text
 from raseed.payments.models import Payment
 from raseed.payments.recharge import cards, history
 from raseed.payments.recharge.models import BarredCard, RechargeSeries, RechargeSettings
@@ -51,12 +54,18 @@ def card_changed(account_id: UUID, now: datetime) -> None:
         defer("payments.consider_recharge", account_id=account_id, cause=Cause.CARD.value)
 
 
-def succeeded(payment: Payment) -> None:
+def succeeded(payment: Payment, now: datetime) -> None:
     """The card paid: all failures are forgotten."""
     series = locked(payment.account_id)
     forget_failures(series)
     series.is_trying = False
     series.save()
+    facts = {
+        "payment_id": str(payment.id),
+        "amount": decimal_text(Money(payment.credit_micros, payment.currency)),
+        "currency": payment.currency,
+    }
+    tell(payment.account_id, EventKind.RECHARGE_SUCCEEDED, facts, now)
 
 
 def must_confirm(payment: Payment, now: datetime) -> None:
