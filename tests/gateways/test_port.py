@@ -45,6 +45,7 @@ def test_only_what_the_customer_can_act_on_is_told() -> None:
         DeclineCode.INCORRECT_DETAILS: True,
         DeclineCode.LIMIT_EXCEEDED: True,
         DeclineCode.AUTHENTICATION_FAILED: True,
+        DeclineCode.AUTHENTICATION_REQUIRED: True,
         DeclineCode.GENERIC: False,
     }
     assert {code for code, actionable in told.items() if actionable} == ACTIONABLE

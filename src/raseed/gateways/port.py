@@ -99,6 +99,8 @@ class DeclineCode(StrEnum):
     INCORRECT_DETAILS = "incorrect_details"
     LIMIT_EXCEEDED = "limit_exceeded"
     AUTHENTICATION_FAILED = "authentication_failed"
+    # An unattended charge that the card's bank wants its holder to confirm: charged with them there, it may succeed.
+    AUTHENTICATION_REQUIRED = "authentication_required"
     GENERIC = "generic"
 
 
