@@ -59,6 +59,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/v1/payment_intents/:id"): EXPAND,
     ("POST", "/v1/payment_intents/:id/cancel"): EXPAND,
     ("GET", "/v1/setup_intents/:id"): EXPAND,
+    ("GET", "/v1/payment_methods/:id"): EXPAND,
     ("POST", "/v1/payment_methods/:id/detach"): EXPAND,
     ("POST", "/v1/refunds"): EXPAND | METADATA | {"payment_intent": str, "amount": int},
     ("GET", "/v1/refunds"): PAGING | {"payment_intent": str},

@@ -80,6 +80,7 @@ ROUTES: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", "/v1/payment_intents/:id"): lambda bank, _, ref: bank.get("pi", ref, "payment_intent"),
     ("POST", "/v1/payment_intents/:id/cancel"): _cancel,
     ("GET", "/v1/setup_intents/:id"): lambda bank, _, ref: bank.get("seti", ref, "setupintent"),
+    ("GET", "/v1/payment_methods/:id"): lambda bank, _, ref: bank.get("pm", ref, "PaymentMethod"),
     ("POST", "/v1/payment_methods/:id/detach"): lambda bank, _, ref: bank.detach(ref),
     ("POST", "/v1/refunds"): lambda bank, given: bank.refund(given),
     ("GET", "/v1/refunds"): lambda bank, given: bank.listed(

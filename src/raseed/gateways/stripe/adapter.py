@@ -64,6 +64,7 @@ _PAGES_WITHOUT_A_PAYMENT: Final = 20
 _SOUGHT_BEFORE_S: Final = 300
 _SOUGHT_AFTER_S: Final = 900
 _SOUGHT_PAGES: Final = 10
+_BAD_REQUEST: Final = 400
 _CARD_DECLINED: Final = 402
 _KEY_IN_USE: Final = 409
 _NOT_FOUND: Final = 404
@@ -174,10 +175,13 @@ class StripeGateway:
         if not _is_id(reference, "pm"):
             return
         answer = self._line.ask(lambda client: client.v1.payment_methods.detach(reference))
-        # A card that is detached already, or that was never there, is a plain 400 or 404.
-        if isinstance(answer, Fault) and answer.status not in {400, 404}:
-            raise GatewayUnavailable(answer.told)
-        _answered(answer)
+        if isinstance(answer, Fault) and answer.status == _NOT_FOUND:
+            return
+        if isinstance(answer, Fault) and answer.status == _BAD_REQUEST:
+            # It may be detached already, which Stripe calls a mistake of ours: a look tells.
+            answer = self._line.ask(lambda client: client.v1.payment_methods.retrieve(reference))
+        if _answered(answer).get("customer"):
+            raise GatewayUnavailable(f"{reference} is not detached")
 
     def set_up_card(self, setup: CardSetup) -> SetupOutcome:
         """Open Stripe's page for a card to be kept without a charge."""
