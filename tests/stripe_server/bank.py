@@ -49,7 +49,6 @@ class Bank:
             "id": f"{prefix}_{''.join(secrets.choice(LETTERS) for _ in range(24))}",
             "object": kind,
             "created": int(self.now()),
-            "livemode": False,
             **fields,
         }
         self.things[thing["id"]] = thing

@@ -26,7 +26,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, Any]] = {
         "success_url": str,
         "cancel_url": str,
         "locale": str,
-        "payment_method_types": [str],
+        "allowed_payment_method_types": [str],
         "line_items": [
             {
                 "quantity": int,
@@ -36,6 +36,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, Any]] = {
         "payment_intent_data": METADATA
         | {"description": str, "setup_future_usage": str, "capture_method": str},
         "setup_intent_data": METADATA,
+        "adaptive_pricing": {"enabled": bool},
     },
     ("GET", "/v1/checkout/sessions"): PAGING | WINDOW | {"customer": str, "payment_intent": str},
     ("GET", "/v1/checkout/sessions/:id"): EXPAND,
@@ -47,7 +48,7 @@ SCHEMAS: dict[tuple[str, str], dict[str, Any]] = {
         "currency": str,
         "customer": str,
         "payment_method": str,
-        "payment_method_types": [str],
+        "allowed_payment_method_types": [str],
         "capture_method": str,
         "confirm": bool,
         "off_session": bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -38,6 +39,7 @@ class StripeServer:
         self.requests: list[Thing] = []
         self._log = log
         self._lock = threading.RLock()
+        self._connected: set[socket.socket] = set()
         self._answers: dict[str, tuple[float, str, int, bytes] | None] = {}
         self._faults: list[tuple[str, str]] = []
         self._post: queue.Queue[tuple[dict[str, str], bytes] | None] = queue.Queue()
@@ -49,6 +51,11 @@ class StripeServer:
             def setup(self) -> None:
                 super().setup()
                 self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                server._connected.add(self.request)
+
+            def finish(self) -> None:
+                server._connected.discard(self.request)
+                super().finish()
 
             def do_GET(self) -> None:
                 server._serve(self)
@@ -76,6 +83,9 @@ class StripeServer:
     def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
+        for connection in list(self._connected):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._post.put(None)
         for thread in self._threads:
             thread.join()
@@ -103,6 +113,30 @@ class StripeServer:
     def fault(self, kind: str, path: str) -> None:
         """What befalls the next POST under `path`: drop_before, drop_after, 500_after, busy, rubbish."""
         self._faults.append((kind, path))
+
+    def in_use(self, key: str) -> None:
+        """Another request with this key is being worked on, and will be for ever."""
+        self._answers[key] = None
+
+    def foreign_charge(self, amount: int) -> str:
+        """Somebody else charges by the same Stripe account; the PaymentIntent's id."""
+        with self._lock:
+            intent = self.bank.make_intent({"amount": amount, "currency": "usd"}, None)
+            method = self.bank.method("4242424242424242")
+            self.bank.confirm(intent, method, was_kept=False, off_session=False)
+            return str(intent["id"])
+
+    def hide(self, intent: str, seconds: float) -> None:
+        """The charge's line comes into the list only after so many seconds, where it belongs."""
+        charge = self.bank.things[self.bank.things[intent]["latest_charge"]]
+        self.bank.things[charge["balance_transaction"]]["_listed_at"] = self.now() + seconds
+
+    def book(self, kind: str) -> None:
+        """A line of the balance that is no payment's, of 7.77 USD."""
+        with self._lock:
+            payout = self.bank.make("po", "payout", amount=777, currency="usd")
+            self.bank.book(kind, payout, 777)
+            del self.bank.things[payout["id"]]
 
     def charges(self, payment_id: object) -> list[int]:
         """Minor units captured under our id; more than one is a double charge."""
@@ -239,6 +273,7 @@ class StripeServer:
             "parameters": sorted(parse_qs(encoded, keep_blank_values=True)),
             "idempotency_key": door.headers.get("Idempotency-Key"),
             "version": door.headers.get("Stripe-Version"),
+            "telemetry": door.headers.get("X-Stripe-Client-Telemetry"),
             "status": status,
         }
         with self._lock:

@@ -122,6 +122,9 @@ _DISPUTES: Final[Mapping[str, DisputeState]] = {
     "under_review": DisputeState.OPEN,
     "won": DisputeState.WON,
     "lost": DisputeState.LOST,
+    # An appeal follows a dispute that was lost, and the money stays away until it is won.
+    "appeal_needs_response": DisputeState.LOST,
+    "appeal_under_review": DisputeState.LOST,
 }
 # Questions of a bank, and disputes that were averted: no money was taken.
 _NO_DISPUTES: Final = frozenset(

@@ -34,6 +34,8 @@ def payment_session(charge: Charge, customer: str) -> Any:
         "line_items": [{"price_data": price, "quantity": 1}],
         "metadata": {PAYMENT_ID: str(charge.payment_id)},
         "payment_intent_data": intent,
+        # Stripe may else offer to charge in the customer's own currency, at a rate of its own.
+        "adaptive_pricing": {"enabled": False},
         "expand": ["payment_intent"],
     }
 
@@ -46,7 +48,7 @@ def saved_card_intent(charge: Charge, customer: str) -> Any:
         "currency": charge.currency.lower(),
         "customer": customer,
         "payment_method": charge.saved_reference,
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "capture_method": "automatic",
         "confirm": True,
         "description": charge.description,
@@ -81,7 +83,7 @@ def refund(order: RefundOrder, intent: Mapping[str, Any]) -> Any:
 def _page(return_url: str, language: str) -> dict[str, Any]:
     """What every page of Stripe's is told. It knows no Arabic: "auto" is then the browser's own choice."""
     return {
-        "payment_method_types": ["card"],
+        "allowed_payment_method_types": ["card"],
         "success_url": return_url,
         "cancel_url": return_url,
         "locale": "en" if language == "en" else "auto",
