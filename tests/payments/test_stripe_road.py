@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from gateways.test_contract import order
@@ -120,6 +120,23 @@ def test_what_no_webhook_told_is_told_by_the_list_and_by_asking(
     assert (walked.settled, walked.unknown) == (1, 0)
     assert fresh(listed).state == State.SUCCEEDED
     assert customer_balance(company) == Money(200_000_000, "KWD")
+
+
+def test_a_request_that_is_sent_again_is_the_same_to_the_letter(
+    server: StripeServer, company: Company
+) -> None:
+    """An Arabic page asks and hears nothing; a worker, which speaks English, finds nothing and asks again."""
+    account_id = company.account.id
+    payment = open_one(company, language="ar", now=timezone.now())
+    server.fault("drop_after", "/v1/checkout/sessions")
+    with translation.override("ar"):
+        payment = paynow.submit(account_id, payment.id, timezone.now())
+    assert (payment.state, payment.gateway_ref) == (State.SUBMITTED, "")
+    with translation.override("en"):
+        outcome = paynow.send(payment)
+    assert isinstance(outcome, ActionRequired)
+    sessions = [one for one in server.bank.things.values() if one["object"] == "checkout.session"]
+    assert [one["id"] for one in sessions] == [outcome.gateway_ref]
 
 
 def test_an_abandoned_page_is_expired_at_stripe_first(server: StripeServer, company: Company) -> None:
