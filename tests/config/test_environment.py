@@ -104,3 +104,17 @@ def test_no_secret_is_printed() -> None:
 
 def test_production_starts_with_stripe_alone() -> None:
     assert "the settings are not complete" not in start(LIVE).stderr
+
+
+def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
+    given = {name: value for name, value in (SAFE | LIVE).items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", "from raseed.config import settings as s; print(s.BANK_ORIGINS, s.GATEWAY)"],
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe", (
+        done.stderr
+    )

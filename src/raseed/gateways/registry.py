@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from django.conf import settings
 
@@ -15,6 +15,9 @@ from raseed.gateways.customers import Customers
 from raseed.gateways.port import Gateway
 from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
+
+if TYPE_CHECKING:
+    from raseed.gateways.stripe.adapter import StripeGateway
 
 STRIPE: Final = "stripe"
 
@@ -85,9 +88,8 @@ def _make(name: str, given: Mapping[str, Any]) -> Adapter:
     if name == SANDBOX:
         return SandboxGateway(**given, may_leave=may_leave)
     # Loaded only where it is used: Stripe's SDK takes half a second to import.
-    adapter = import_module("raseed.gateways.stripe.adapter")
-    made: Adapter = adapter.StripeGateway(**given, customers=Customers(name), may_leave=may_leave)
-    return made
+    stripe: type[StripeGateway] = import_module("raseed.gateways.stripe.adapter").StripeGateway
+    return stripe(**given, customers=Customers(name), may_leave=may_leave)
 
 
 def _secrets(*secrets: str) -> tuple[str, ...]:

@@ -172,7 +172,6 @@ _KINDS: Final[Mapping[str, MovementKind]] = {
     "payment_refund": MovementKind.REFUND,
     "refund_failure": MovementKind.REFUND_FAILED,
     "payment_failure_refund": MovementKind.REFUND_FAILED,
-    "payment_reversal": MovementKind.DISPUTE,
 }
 
 
