@@ -30,7 +30,7 @@ DECLINES: Final[dict[str, str | Promise]] = {
     DeclineCode.INCORRECT_DETAILS: _("the card's number, expiry date or security code is not right."),
     DeclineCode.LIMIT_EXCEEDED: _("the amount is above the card's limit. Ask your bank, or pay less."),
     DeclineCode.AUTHENTICATION_FAILED: _("your bank could not confirm that it was you."),
-    DeclineCode.AUTHENTICATION_REQUIRED: _("your bank wants you to confirm this payment yourself."),
+    DeclineCode.AUTHENTICATION_REQUIRED: _("your bank wants you to confirm the payment yourself."),
     DeclineCode.GENERIC: _("your bank did not accept the card. Use another card, or ask your bank."),
 }
 # The same card can serve again at once: the person failed, not the card.
