@@ -65,7 +65,7 @@ def use(company: Company, amount: str, now: object = NOON) -> None:
 
 def hears(*kinds: EventKind) -> None:
     """An endpoint of the operator's that is told of `kinds`."""
-    wanted = NewEndpoint("https://service.operator.test/hooks", "the switch", kinds)
+    wanted = NewEndpoint("https://service.example.com/hooks", kinds, None, "the switch")
     endpoints.create(wanted, COMMAND_LINE, NOON)
 
 

@@ -20,6 +20,15 @@ SAFE = {
     "SANDBOX_WEBHOOK_SECRET": "secret",
 }
 
+LIVE: dict[str, str | None] = {
+    "GATEWAY": "stripe",
+    "STRIPE_SECRET_KEY": "rk_live_1",
+    "STRIPE_WEBHOOK_SECRET": "whsec_1",
+    "SANDBOX_URL": None,
+    "SANDBOX_SECRET_KEY": None,
+    "SANDBOX_WEBHOOK_SECRET": None,
+}
+
 
 def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
     """Start the product with SAFE and changes; None unsets."""
@@ -54,6 +63,12 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         ({"WEBHOOK_NETWORKS": "10.1.0.0/16,169.254.0.0/16"}, "WEBHOOK_NETWORKS: must not reach this machine"),
         ({"WEBHOOK_NETWORKS": "10.1.2.3/16"}, "WEBHOOK_NETWORKS: 10.1.2.3/16 has host bits set"),
         ({}, "GATEWAY: the sandbox bank moves no real money"),
+        (LIVE | {"STRIPE_SECRET_KEY": "sk_test_1"}, "STRIPE_SECRET_KEY: is no live key"),
+        (LIVE | {"STRIPE_SECRET_KEY": None}, "STRIPE_SECRET_KEY: is missing or empty"),
+        (LIVE | {"STRIPE_WEBHOOK_SECRET": " "}, "STRIPE_WEBHOOK_SECRET: is missing or empty"),
+        (LIVE | {"STRIPE_WEBHOOK_SECRET_BEFORE": " "}, "STRIPE_WEBHOOK_SECRET_BEFORE: is missing or empty"),
+        (LIVE | {"STRIPE_API_BASE": "http://127.0.0.1:1"}, "STRIPE_API_BASE: is for tests"),
+        (LIVE | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Stripe's card page cannot stand in a frame"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
         ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),
         (
@@ -87,3 +102,21 @@ def test_all_faults_are_named_at_once() -> None:
 def test_no_secret_is_printed() -> None:
     done = start({"SECRET_KEY": "hunter2-hunter2"})
     assert "hunter2" not in done.stderr
+
+
+def test_production_starts_with_stripe_alone() -> None:
+    assert "the settings are not complete" not in start(LIVE).stderr
+
+
+def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
+    given = {name: value for name, value in (SAFE | LIVE).items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", "from raseed.config import settings as s; print(s.BANK_ORIGINS, s.GATEWAY)"],
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe", (
+        done.stderr
+    )

@@ -17,6 +17,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRET_LENGTH_MIN = 40
+# Where Stripe's pages stand: the card page, and the way to a bank's 3-D Secure page.
+STRIPE_PAGES = ("https://checkout.stripe.com", "https://hooks.stripe.com")
+_GATEWAY_NEEDS = {
+    "sandbox": ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret"),
+    "stripe": ("stripe_secret_key", "stripe_webhook_secret"),
+}
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 
 
@@ -69,6 +75,11 @@ class Environment(BaseSettings):
     sandbox_secret_key: str = ""
     sandbox_webhook_secret: str = ""
     sandbox_webhook_secret_before: str = ""
+    stripe_secret_key: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_webhook_secret_before: str = ""
+    stripe_api_base: str = ""
+    stripe_page_origins: Annotated[tuple[str, ...], NoDecode] = STRIPE_PAGES
     webhook_tolerance_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
     webhooks_at_once: Annotated[int, Field(ge=1, le=8)] = 3
     webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
@@ -86,7 +97,7 @@ class Environment(BaseSettings):
             ip_network(text)
         return value
 
-    @field_validator("allowed_hosts", "factor_keys", "webhook_networks", mode="before")
+    @field_validator("allowed_hosts", "factor_keys", "webhook_networks", "stripe_page_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -148,6 +159,13 @@ class Environment(BaseSettings):
                 "GATEWAY",
                 "the sandbox bank moves no real money; name a real gateway",
             ),
+            (
+                bool(self.stripe_secret_key)
+                and not self.stripe_secret_key.startswith(("sk_live_", "rk_live_")),
+                "STRIPE_SECRET_KEY",
+                "is no live key: it must begin with sk_live_ or rk_live_",
+            ),
+            (bool(self.stripe_api_base), "STRIPE_API_BASE", "is for tests; unset it to speak to Stripe"),
         ]
         found = [f"{name}: {why}" for is_unsafe, name, why in unsafe if is_unsafe]
         if found:
@@ -156,17 +174,18 @@ class Environment(BaseSettings):
 
     @model_validator(mode="after")
     def _whole_gateway(self) -> "Environment":
-        if self.gateway != "sandbox":
-            raise ValueError(f"GATEWAY: {self.gateway!r} is not known; this version knows: sandbox")
-        missing = [
-            name
-            for name in ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret")
-            if not getattr(self, name).strip()
-        ]
-        if self.sandbox_webhook_secret_before and not self.sandbox_webhook_secret_before.strip():
-            missing.append("sandbox_webhook_secret_before")
+        needs = _GATEWAY_NEEDS.get(self.gateway)
+        if needs is None:
+            known = ", ".join(sorted(_GATEWAY_NEEDS))
+            raise ValueError(f"GATEWAY: {self.gateway!r} is not known; this version knows: {known}")
+        missing = [name for name in needs if not getattr(self, name).strip()]
+        before = f"{self.gateway}_webhook_secret_before"
+        if getattr(self, before) and not getattr(self, before).strip():
+            missing.append(before)
         if missing:
             raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
+        if self.gateway == "stripe" and self.card_page == "iframe":
+            raise ValueError("CARD_PAGE: Stripe's card page cannot stand in a frame; leave it at redirect")
         return self
 
 

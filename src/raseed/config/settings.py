@@ -150,6 +150,10 @@ SANDBOX_URL = ENVIRONMENT.sandbox_url
 SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key
 SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret
 SANDBOX_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.sandbox_webhook_secret_before
+STRIPE_SECRET_KEY = ENVIRONMENT.stripe_secret_key
+STRIPE_WEBHOOK_SECRET = ENVIRONMENT.stripe_webhook_secret
+STRIPE_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.stripe_webhook_secret_before
+STRIPE_API_BASE = ENVIRONMENT.stripe_api_base
 WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
 WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
 API_REQUESTS_PER_MINUTE = ENVIRONMENT.api_requests_per_minute
@@ -157,8 +161,10 @@ API_REQUESTS_PER_MINUTE = ENVIRONMENT.api_requests_per_minute
 WEBHOOK_NETWORKS = tuple(ip_network(text) for text in ENVIRONMENT.webhook_networks)
 WEBHOOK_HTTPS_ONLY = PRODUCTION
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
-# The card page's origin: a form post that redirects to the bank needs it in form-action, its iframe in frame-src.
-BANK_ORIGIN = f"{_bank.scheme}://{_bank.netloc}"
+# The card page's origins: a form post that redirects to the bank needs them in form-action, its iframe in frame-src.
+BANK_ORIGINS = (
+    list(ENVIRONMENT.stripe_page_origins) if GATEWAY == "stripe" else [f"{_bank.scheme}://{_bank.netloc}"]
+)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -169,8 +175,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "frame-src": [SELF, BANK_ORIGIN],
-        "form-action": [SELF, BANK_ORIGIN],
+        "frame-src": [SELF, *BANK_ORIGINS],
+        "form-action": [SELF, *BANK_ORIGINS],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
         "base-uri": [NONE],
@@ -231,6 +237,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "httpx": {"level": "WARNING"},
+        # At INFO it tells of each request, at DEBUG what was in it.
+        "stripe": {"level": "WARNING"},
         "fido2": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
     },

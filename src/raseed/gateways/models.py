@@ -1,6 +1,10 @@
-"""The one table of gateways: how fast we may speak to each, for all processes together."""
+"""The tables of gateways: how fast we may speak to each, and which customer of theirs an account is."""
+
+from typing import ClassVar
 
 from django.db import models
+
+from raseed.db.models import Owned
 
 
 class GatewayPace(models.Model):
@@ -8,3 +12,17 @@ class GatewayPace(models.Model):
 
     gateway = models.CharField(max_length=30, primary_key=True)
     due_at = models.DateTimeField()
+
+
+class GatewayCustomer(Owned):
+    """The customer under which a gateway keeps an account's cards. Written once."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT"
+
+    gateway = models.CharField(max_length=30)
+    reference = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "gateway"], name="gateways_customer_once"),
+        ]

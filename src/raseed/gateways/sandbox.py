@@ -1,4 +1,4 @@
-"""The port over the sandbox bank's HTTP protocol. The only module that imports httpx.
+"""The port over the sandbox bank's HTTP protocol.
 
 It sends each request once. Whatever it cannot read is `Unknown`; it never guesses that money did not move.
 """

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, Operator
@@ -241,7 +242,7 @@ def send(payment: Payment) -> Outcome:
             amount_minor=payment.charge_minor,
             currency=payment.currency,
             idempotency_key=str(payment.id),
-            description=str(_("Top-up of the prepaid balance")),
+            description=_description(payment),
             return_url=f"{settings.PUBLIC_URL}/settings/billing/payments/{payment.id}/return",
             saved_reference=payment.method.reference if payment.method is not None else None,
             save_card=payment.save_method,
@@ -249,3 +250,9 @@ def send(payment: Payment) -> Outcome:
             customer_language=payment.language,
         )
     )
+
+
+def _description(payment: Payment) -> str:
+    """In the payment's own language, whoever sends it in whatever language: a key allows one body and no other."""
+    with translation.override(payment.language):
+        return str(_("Top-up of the prepaid balance"))

@@ -162,8 +162,9 @@ def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> _Lin
             detail = f"{_told(movement)} in the list; asked, the gateway says {type(outcome).__name__}"
             report(BreakKind.UNRESOLVED, payment, movement.gateway_ref, detail, now)
         return _Line.UNCONFIRMED
+    is_known = payment.captured_minor is not None and payment.gateway_ref == outcome.gateway_ref
     settle(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
-    return _Line.SETTLED
+    return _Line.KNOWN if is_known else _Line.SETTLED
 
 
 def _report_unbooked(gateway_name: str, movement: Movement, now: datetime) -> _Line:
