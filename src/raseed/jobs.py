@@ -20,7 +20,7 @@ from raseed.accounts import attempts
 from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
-from raseed.payments import inbox, reconcile, resolve, walk
+from raseed.payments import follow_refund, inbox, reconcile, resolve, walk
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,12 @@ STALLED_AFTER = timedelta(seconds=30)
 def follow_payment(account_id: str, payment_id: str) -> None:
     """Ask about a payment whose outcome is open."""
     reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.follow_refund", retry=AGAIN, priority=5)
+def ask_about_refund(account_id: str, refund_id: str) -> None:
+    """Ask about a refund whose outcome is open."""
+    follow_refund.follow_refund(UUID(account_id), UUID(refund_id), Cause.RECONCILE, timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -58,6 +64,18 @@ def mail_receipt(account_id: str, document_id: str) -> None:
 def mail_service_restored(account_id: str, at: str) -> None:
     """Write the mail that says that service is back."""
     mails.mail_service_restored(UUID(account_id), datetime.fromisoformat(at), timezone.now())
+
+
+@app.task(name="notifications.mail_refund", retry=AGAIN)
+def mail_refund(account_id: str, refund_id: str, state: str) -> None:
+    """Write the mail that says where a refund stands."""
+    mails.mail_refund(UUID(account_id), UUID(refund_id), state, timezone.now())
+
+
+@app.task(name="notifications.mail_dispute", retry=AGAIN)
+def mail_dispute(account_id: str, dispute_id: str, state: str) -> None:
+    """Write the mails that say where a dispute stands: to the account, and to staff."""
+    mails.mail_dispute(UUID(account_id), UUID(dispute_id), state, timezone.now())
 
 
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
@@ -110,6 +128,7 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
+    follow_refund.ask_silent(timezone.now())
 
 
 @app.periodic(cron="* * * * * */15")

@@ -63,6 +63,7 @@ APPEND_ONLY: Final = frozenset(
         "ledger_transfer",
         "payments_gatewaymovement",
         "payments_paymentmove",
+        "payments_refundmove",
     }
 )
 

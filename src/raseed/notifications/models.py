@@ -20,6 +20,9 @@ class MailKind(models.TextChoices):
 
     RECEIPT = "receipt", _("Receipt voucher")
     SERVICE_RESTORED = "service_restored", _("Service restored")
+    REFUND = "refund", _("Refund")
+    DISPUTE = "dispute", _("Dispute")
+    DISPUTE_TO_STAFF = "dispute_to_staff", _("Dispute, to staff")
 
 
 class PersonalKind(models.TextChoices):

@@ -15,27 +15,20 @@ from django.db.models import Q
 
 from raseed.db.guard import across_accounts
 from raseed.db.invariants import Scope, Violation, invariant, of, violations
-from raseed.money import CURRENCIES
-from raseed.payments import cardscan, tally
-from raseed.payments.models import GatewayMovement, GatewayReference, Payment
-from raseed.payments.reconcile import UNRESOLVED_AFTER
+from raseed.payments import cardscan, tally, verify_given_back
+from raseed.payments.asking import UNRESOLVED_AFTER
+from raseed.payments.models import GatewayMovement, GatewayReference, Payment, Refund
 from raseed.payments.resolve import END_WITHIN, TAKE_WITHIN
+from raseed.payments.verify_given_back import LIST_LAG, MINOR, UNSENT_MAX
 
-# Named here so that importing this module registers I27 too.
+# Named here so that importing this module registers their rules too.
 CARD_SCAN = cardscan.no_card_number_is_kept
+GIVEN_BACK = verify_given_back.given_back_is_counted
 INBOX_AGE_MAX = timedelta(minutes=5)
-# The gateway's list may lag; nothing is called missing before this age.
-LIST_LAG = timedelta(minutes=15)
 CLOCK_AGE_MAX = timedelta(hours=1)
-# A payment is sent, and the first answer is written down, within this; longer means that nobody works.
-UNSENT_MAX = timedelta(seconds=60)
 # Longer than every age that a rule allows: what was final earlier than this cannot come to be broken by time alone.
 AT_REST_AFTER: Final = timedelta(hours=1)
 
-# Micros in one minor unit of each currency, as a table for joins.
-_MINOR = "(VALUES {}) AS unit (currency, micros)".format(
-    ", ".join(f"('{one.code}', {one.minor_micros})" for one in CURRENCIES.values())
-)
 _MOVED = f"""
     SELECT e.account_id, e.id, e.operation_key, t.currency,
            sum(t.amount_micros) FILTER (WHERE t.debit = 'gateway_clearing') AS charged,
@@ -59,7 +52,10 @@ def in_motion(since: datetime) -> set[UUID]:
         ).values_list("account_id", flat=True)
         listed = GatewayMovement.objects.filter(at__gte=since - AT_REST_AFTER).values("payment_id")
         owners = GatewayReference.objects.filter(payment_id__in=listed).values_list("account_id", flat=True)
-        return {*paying.distinct(), *owners.distinct()}
+        refunding = Refund.objects.filter(state__in=["created", "submitted", "pending"]).values_list(
+            "account_id", flat=True
+        )
+        return {*paying.distinct(), *owners.distinct(), *refunding.distinct()}
 
 
 @invariant("I8", "Each succeeded payment has exactly one top-up entry, in its account, of what was captured.")
@@ -74,7 +70,7 @@ def succeeded_payments_are_credited_once(scope: Scope) -> Iterator[Violation]:
                          || m.charged || ' micros ' || m.currency || ', credited ' || m.credited
                          || ' for ' || p.credit_micros || ', tax ' || m.tax || ' for ' || p.tax_micros END
         FROM payments_payment p
-        JOIN {_MINOR} ON unit.currency = p.currency
+        JOIN {MINOR} ON unit.currency = p.currency
         LEFT JOIN ({_MOVED}) m
           ON m.account_id = p.account_id AND m.operation_key = 'payment:' || p.id || ':captured'
         WHERE p.state = 'succeeded' AND {of("p")}
@@ -209,7 +205,7 @@ def clearing_is_what_was_captured(scope: Scope) -> Iterator[Violation]:
               WHERE {of("t")} AND t.debit = 'gateway_clearing' AND e.kind IN ('topup_card', 'unexpected_capture')
               GROUP BY t.account_id, t.currency) b
         FULL JOIN (SELECT p.account_id, p.captured_currency AS currency, sum(p.captured_minor * unit.micros) AS micros
-                   FROM payments_payment p JOIN {_MINOR} ON unit.currency = p.captured_currency
+                   FROM payments_payment p JOIN {MINOR} ON unit.currency = p.captured_currency
                    WHERE {of("p")}
                    GROUP BY p.account_id, p.captured_currency) c
           ON c.account_id = b.account_id AND c.currency = b.currency
@@ -273,7 +269,7 @@ def refunds_are_covered(scope: Scope) -> Iterator[Violation]:
                 AND coalesce(r.kind, e.kind) IN ('refund', 'dispute', 'dispute_won', 'suspense_refund')
               GROUP BY t.account_id, t.currency) b
         LEFT JOIN (SELECT p.account_id, p.captured_currency AS currency, sum(p.captured_minor * unit.micros) AS micros
-                   FROM payments_payment p JOIN {_MINOR} ON unit.currency = p.captured_currency
+                   FROM payments_payment p JOIN {MINOR} ON unit.currency = p.captured_currency
                    WHERE {of("p")}
                    GROUP BY p.account_id, p.captured_currency) c
           ON c.account_id = b.account_id AND c.currency = b.currency

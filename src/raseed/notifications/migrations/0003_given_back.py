@@ -1,0 +1,41 @@
+"""Mails about refunds and disputes."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0001_initial"),
+        ("documents", "0001_initial"),
+        ("notifications", "0002_personal_notices"),
+    ]
+
+    operations = [
+        migrations.RemoveConstraint(
+            model_name="mail",
+            name="notifications_mail_kind",
+        ),
+        migrations.AlterField(
+            model_name="mail",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("receipt", "Receipt voucher"),
+                    ("service_restored", "Service restored"),
+                    ("refund", "Refund"),
+                    ("dispute", "Dispute"),
+                    ("dispute_to_staff", "Dispute, to staff"),
+                ],
+                max_length=20,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="mail",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["receipt", "service_restored", "refund", "dispute", "dispute_to_staff"])
+                ),
+                name="notifications_mail_kind",
+            ),
+        ),
+    ]
