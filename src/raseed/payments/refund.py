@@ -27,7 +27,7 @@ from raseed.ledger.errors import InsufficientBalance
 from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import Money, check_chargeable, format_money
 from raseed.payments import breaker
-from raseed.payments.models import Payment, Refund
+from raseed.payments.models import Payment, Purpose, Refund
 from raseed.payments.refund_states import RefundState, move
 from raseed.payments.refundable import given_back, max_refundable, parts_of
 from raseed.payments.seats import seat
@@ -133,7 +133,7 @@ def _earlier(command: RefundCommand) -> Refund | None:
 
 
 def _order(payment: Payment, command: RefundCommand, now: datetime) -> Refund:
-    if payment.state != State.SUCCEEDED or not payment.gateway_ref:
+    if payment.state != State.SUCCEEDED or payment.purpose == Purpose.OFFLINE:
         raise NotRefundable(f"payment {payment.id} is {payment.state}")
     check_chargeable(command.amount)
     maximum = max_refundable(payment)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from raseed.ledger import read
 from raseed.ledger.chart import Kind
 from raseed.money import CURRENCIES, Money
-from raseed.payments.models import Payment, Refund
+from raseed.payments.models import Payment, Purpose, Refund
 from raseed.payments.refund_states import RefundState
 from raseed.payments.states import State
 
@@ -26,7 +26,7 @@ class Parts:
 def max_refundable(payment: Payment) -> Money:
     """The most that can go back to the card now, in steps that the gateway takes; zero if nothing can."""
     nothing = Money.zero(payment.currency)
-    if payment.state != State.SUCCEEDED:
+    if payment.state != State.SUCCEEDED or payment.purpose == Purpose.OFFLINE:
         return nothing
     currency = CURRENCIES[payment.currency]
     unspent = unspent_micros(payment)

@@ -1,4 +1,4 @@
-"""What must be true of refunds and disputes, checked by `raseed verify` on one snapshot. Reads only.
+"""What must be true of refunds, disputes and payments recorded by hand, checked by `raseed verify` on one snapshot. Reads only.
 
 Three sides are held together: the rows here, the entries in the books, and the gateway's own list.
 """
@@ -200,4 +200,33 @@ def no_refund_is_forgotten(scope: Scope) -> Iterator[Violation]:
         scope,
         unsent=scope.now - UNSENT_MAX,
         unresolved=scope.now - UNRESOLVED_AFTER,
+    )
+
+
+@invariant("I8", "Each payment that staff recorded is credited once; taken back, exactly that is gone, once.")
+def records_are_booked_once(scope: Scope) -> Iterator[Violation]:
+    """Records and payments without each other, other amounts, reversals of what stands, and large ones of one person."""
+    yield from violations(
+        "I8",
+        f"""
+        SELECT coalesce(o.account_id, p.account_id) AS account, p.id AS payment, o.id AS record,
+               CASE WHEN o.id IS NULL THEN 'nobody recorded it' WHEN p.id IS NULL THEN 'there is no such payment'
+                    WHEN o.needs_second AND (o.approved_by IS NULL OR o.approved_by = o.recorded_by)
+                         THEN 'above the limit, and no second person approved it'
+                    WHEN (o.amount_minor, o.currency, o.method) <> (p.captured_minor, p.captured_currency, p.gateway)
+                         THEN 'recorded as ' || o.amount_minor || ' ' || o.currency || ', credited as ' || p.captured_minor
+                    ELSE o.state || CASE WHEN v.id IS NULL THEN ' and still credited' ELSE ' and its credit was reversed' END
+               END
+        FROM (SELECT o.* FROM payments_offlinepayment o
+              WHERE {of("o")} AND o.state IN ('recorded', 'reversed')) o
+        FULL JOIN (SELECT p.* FROM payments_payment p WHERE {of("p")} AND p.purpose = 'offline') p
+          ON p.account_id = o.account_id AND p.id = o.payment_id
+        LEFT JOIN ledger_entry e ON {of("e")} AND e.account_id = p.account_id
+                                 AND e.operation_key = 'payment:' || p.id || ':captured'
+        LEFT JOIN ledger_entry v ON {of("v")} AND v.account_id = e.account_id AND v.reverses_id = e.id
+        WHERE o.id IS NULL OR p.id IS NULL OR (o.state = 'reversed') <> (v.id IS NOT NULL)
+           OR (o.needs_second AND (o.approved_by IS NULL OR o.approved_by = o.recorded_by))
+           OR (o.amount_minor, o.currency, o.method) <> (p.captured_minor, p.captured_currency, p.gateway)
+        """,
+        scope,
     )

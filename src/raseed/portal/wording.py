@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raseed.gateways.port import DeclineCode
+from raseed.payments.models import OfflineMethod, Payment, Purpose
 
 _BRANDS: Final = {
     "visa": "Visa",
@@ -41,6 +42,13 @@ def card_name(brand: str, last4: str) -> str:
     if not last4:
         return gettext("card")
     return f"{brand_name(brand)} •••• {last4}".strip().replace(" ", _HARD_SPACE)
+
+
+def method_name(payment: Payment) -> str:
+    """Name how a payment was, or is to be, made: the card, or that it came by transfer or in cash."""
+    if payment.purpose == Purpose.OFFLINE:
+        return str(OfflineMethod(payment.gateway).label)
+    return card_name(payment.card_brand, payment.card_last4)
 
 
 def brand_name(brand: str) -> str:
