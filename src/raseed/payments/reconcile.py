@@ -18,7 +18,7 @@ from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
 from raseed.gateways.port import NotFound, Outcome, Refused, Unknown
 from raseed.gateways.registry import gateway
-from raseed.payments import breaker, paynow
+from raseed.payments import breaker, follow_refund, paynow
 from raseed.payments.asking import (
     ASK_AGAIN_AFTER_FAULT,
     ASK_AT_MOST_EVERY,
@@ -164,5 +164,5 @@ def ask_silent(now: datetime) -> int:
 
 
 def reconcile(now: datetime) -> tuple[int, Walked]:
-    """Both roads, once: how many silences were asked about, and what the list said."""
-    return ask_silent(now), walk_list(settings.GATEWAY, now)
+    """Both roads, once: how many silences, of payments and refunds, were asked about, and what the list said."""
+    return ask_silent(now) + follow_refund.ask_silent(now), walk_list(settings.GATEWAY, now)
