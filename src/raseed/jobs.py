@@ -24,7 +24,7 @@ from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
 from raseed.notifications.webhooks import records, turns
-from raseed.payments import inbox, reconcile, resolve, walk
+from raseed.payments import follow_refund, inbox, reconcile, resolve, walk
 from raseed.payments.recharge import consider, sweep
 from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
@@ -49,6 +49,12 @@ def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value,
     """Charge an account's card if its balance is low and nothing speaks against it. `at`: when the line was reached."""
     reached_at = datetime.fromisoformat(at) if at else None
     consider.consider(UUID(account_id), RechargeCause(cause), timezone.now(), reached_at)
+
+
+@app.task(name="payments.follow_refund", retry=AGAIN, priority=5)
+def ask_about_refund(account_id: str, refund_id: str) -> None:
+    """Ask about a refund whose outcome is open."""
+    follow_refund.follow_refund(UUID(account_id), UUID(refund_id), Cause.RECONCILE, timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -134,6 +140,18 @@ def sweep_forecasts(timestamp: int) -> None:  # noqa: ARG001
     alerts.sweep_forecasts(timezone.now())
 
 
+@app.task(name="notifications.mail_refund", retry=AGAIN)
+def mail_refund(account_id: str, refund_id: str, state: str) -> None:
+    """Write the mail that says where a refund stands."""
+    mails.mail_refund(UUID(account_id), UUID(refund_id), state, timezone.now())
+
+
+@app.task(name="notifications.mail_dispute", retry=AGAIN)
+def mail_dispute(account_id: str, dispute_id: str, state: str) -> None:
+    """Write the mails that say where a dispute stands: to the account, and to staff."""
+    mails.mail_dispute(UUID(account_id), UUID(dispute_id), state, timezone.now())
+
+
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
 def mail_invitation(user_id: str) -> None:
     """Write the mail with the link to choose a first password."""
@@ -190,6 +208,7 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every payment that is due: a new one whose process died, and one whose own job was lost."""
     reconcile.ask_silent(timezone.now())
+    follow_refund.ask_silent(timezone.now())
 
 
 @app.periodic(cron="* * * * * */30")

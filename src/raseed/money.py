@@ -303,6 +303,14 @@ def check_chargeable(money: Money) -> None:
     )
 
 
+def check_receivable(money: Money) -> None:
+    """Refuse what nobody can have received by transfer or in cash: AmountNotPositive, or parts of a minor unit (InexactMinor)."""
+    if money.micros <= 0:
+        minor = Money(CURRENCIES[money.currency].minor_micros, money.currency)
+        raise AmountNotPositive(step=format_money(minor))
+    money.minor_exact()
+
+
 def format_amount(money: Money) -> str:
     """Write an amount in Latin digits, rounded down to the minor unit: ``1,284.50``, with U+2212 when negative."""
     exponent = CURRENCIES[money.currency].exponent

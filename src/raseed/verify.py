@@ -23,7 +23,7 @@ from raseed.db.guard import across_accounts
 from raseed.db.invariants import Invariant, Scope, Violation, registered, run
 from raseed.db.position import Position, changed_accounts, here, here_and_gone
 from raseed.notifications.alarms import books_broken
-from raseed.payments.reconcile import UNRESOLVED_AFTER
+from raseed.payments.asking import UNRESOLVED_AFTER
 from raseed.payments.verify import in_motion
 
 logger = logging.getLogger(__name__)

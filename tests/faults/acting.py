@@ -20,11 +20,15 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from raseed import failpoints
+from raseed.audit.log import Who
 from raseed.config.environment import database_settings
 from raseed.documents import issue
-from raseed.payments import inbox, reconcile, walk
+from raseed.money import Money
+from raseed.payments import follow_refund, inbox, reconcile, refund, walk
+from raseed.payments.models import Payment
 from raseed.payments.recharge import consider
 from raseed.payments.recharge.reasons import Cause as RechargeCause
+from raseed.payments.refund import RefundCommand
 from raseed.payments.states import Cause
 
 PAY = "/settings/billing/balance/pay"
@@ -120,6 +124,27 @@ def issue_voucher(account_id: str, payment_id: str) -> str:
     return issue.issue_receipt_voucher(UUID(account_id), UUID(payment_id), timezone.now()).display_number
 
 
+def give_back(account_id: str, payment_id: str, key: str, minor: int) -> str:
+    """Staff send a filled-in refund form; the refund's state."""
+    payment = Payment.objects.get(account_id=account_id, id=payment_id)
+    asked = RefundCommand(
+        account_id=payment.account_id,
+        client_key=UUID(key),
+        payment_id=payment.id,
+        amount=Money.from_minor(minor, payment.currency),
+        reason="asked for by mail",
+        actor=Who(None, "finance"),
+    )
+    opened = refund.open_refund(asked, timezone.now())
+    return str(refund.submit(opened.account_id, opened.id, timezone.now()).state)
+
+
+def ask_about_refund(account_id: str, refund_id: str, seconds: int) -> str:
+    """Ask about a refund once, so many seconds from now; its state."""
+    now = timezone.now() + timedelta(seconds=seconds)
+    return str(follow_refund.follow_refund(UUID(account_id), UUID(refund_id), Cause.RECONCILE, now).state)
+
+
 def _browser(email: str) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(get_user_model().objects.get(email=email))
@@ -127,5 +152,17 @@ def _browser(email: str) -> Client:
 
 
 ACTS: dict[str, Callable[..., Any]] = {
-    one.__name__: one for one in (pay, see, hook, apply_letters, follow, recharge, walk_list, issue_voucher)
+    one.__name__: one
+    for one in (
+        pay,
+        see,
+        hook,
+        apply_letters,
+        follow,
+        recharge,
+        walk_list,
+        issue_voucher,
+        give_back,
+        ask_about_refund,
+    )
 }

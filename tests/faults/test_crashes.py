@@ -19,12 +19,13 @@ from bank import RunningBank, eventually
 from conftest import RealDatabase
 from faults.actors import Actors
 from people import Company, customer_balance, make_company, make_operator, save_card
+from raseed.balance.suspension import open_suspensions
 from raseed.db.guard import across_accounts
 from raseed.db.invariants import run as invariants
 from raseed.documents.models import Document, IssuedNumber
 from raseed.ledger.models import LedgerEntry
 from raseed.money import Money
-from raseed.payments.models import InboxEvent, ListCursor, Payment
+from raseed.payments.models import InboxEvent, ListCursor, Payment, PaymentDispute, Refund
 from sabotage.range import AT_REST, signed
 from soak.run import Plan, Soak, proxy_before
 from soak.verdict import POINTS
@@ -95,6 +96,18 @@ class Scene:
         assert self.act("issue_voucher", **self.ids) == f"RV-{timezone.now().year}-000001"
         assert self.act("walk_list") == 0
         self.books_are_exact()
+
+    def given_back(self) -> list[int]:
+        """What the bank has given back, or is giving back, of the payment."""
+        payment = self.row()
+        refunds = self.bank.dump()["refunds"]
+        return [one["amount"] for one in refunds if payment and one["payment"] == payment.gateway_ref]
+
+    def books_are_clean(self) -> None:
+        """With the voucher issued and the bank's list read."""
+        assert self.act("issue_voucher", **self.ids) == f"RV-{timezone.now().year}-000001"
+        assert self.act("walk_list") == 0
+        assert [str(one) for one in invariants(timezone.now() + AT_REST)] == []
 
     def books_are_exact(self) -> None:
         self.stands(SUCCEEDED, [10_000], USD_100)
@@ -210,6 +223,51 @@ def test_f19_f20_every_kill_point_has_its_payment_here() -> None:
     here = {"KP01", "KP02", "KP03", "KP04", "KP05", "KP06", "KP07", "KP08"}
     here |= {"KP09", "KP10", "KP11", "KP12", "KP13", "KP14"}
     assert set(POINTS) == here
+
+
+# -- F48, F51: killed while money goes back, or is taken back
+
+
+@pytest.mark.parametrize(("point", "at_the_bank"), [("KP17", []), ("KP18", [4_000])])
+def test_f48_killed_while_giving_back_at(scene: Scene, point: str, at_the_bank: list[int]) -> None:
+    assert scene.pay() == 302
+    form = {**scene.ids, "key": str(uuid4()), "minor": 4_000}
+    assert scene.act("give_back", at=point, **form) is None
+    refund = Refund.objects.get(account_id=scene.company.account.id)
+    assert (refund.state, refund.part_ref) == (SUBMITTED, "")
+    assert (scene.given_back(), customer_balance(scene.company)) == (at_the_bank, Money(60_000_000, "USD"))
+    # The form comes again, and the worker does its rounds.
+    assert scene.act("give_back", **form) == SUBMITTED
+    ids = {"account_id": str(refund.account_id), "refund_id": str(refund.id)}
+    assert scene.act("ask_about_refund", seconds=5, **ids) in {"pending", SUCCEEDED}
+    eventually(lambda: scene.act("ask_about_refund", seconds=60, **ids) == SUCCEEDED)
+    assert (scene.given_back(), customer_balance(scene.company)) == ([4_000], Money(60_000_000, "USD"))
+    scene.books_are_clean()
+
+
+def test_f51_killed_while_a_dispute_is_booked_at_kp19(scene: Scene) -> None:
+    scene.bank.behaviour(next="G17l")
+    assert scene.pay() == 302
+    account_id = scene.company.account.id
+
+    def opened() -> list[dict[str, object]]:
+        letters = [one["payload"] for one in scene.bank.dump()["letters"]]
+        ours = scene.ids["payment_id"]
+        return [
+            one for one in letters if (one["type"], one["object"]["reference"]) == ("dispute.opened", ours)
+        ]
+
+    eventually(lambda: len(opened()) == 1)
+    raw, headers = signed(opened()[0], timezone.now())
+    assert scene.act("hook", raw=b64encode(raw).decode(), headers=headers) == 200
+    assert scene.act("apply_letters", at="KP19") is None
+    assert not PaymentDispute.objects.filter(account_id=account_id).exists()
+    assert (customer_balance(scene.company), open_suspensions(account_id)) == (USD_100, [])
+    assert scene.act("apply_letters", seconds=60) == 1
+    assert PaymentDispute.objects.filter(account_id=account_id).count() == 1
+    assert customer_balance(scene.company) == NOTHING
+    assert [one.reason for one in open_suspensions(account_id)] == ["dispute"]
+    scene.books_are_clean()
 
 
 # -- F21: a deploy while customers pay

@@ -17,6 +17,10 @@ from raseed.gateways.port import (
     MovementKind,
     NotFound,
     Pending,
+    Refunded,
+    RefundFailed,
+    RefundOrder,
+    RefundPending,
     Refused,
     Succeeded,
     Unknown,
@@ -301,3 +305,45 @@ def test_no_call_leaves_inside_a_transaction(gateway: SandboxGateway, bank: Runn
             with pytest.raises(RuntimeError, match="transaction"):
                 verb()
     assert bank.client.get(f"{bank.url}/v1/payments?reference={charge.payment_id}").status_code == 404
+
+
+def test_a_refund_is_asked_for_found_and_followed(gateway: SandboxGateway, bank: RunningBank) -> None:
+    page = opened(gateway, order())
+    bank.pay(page.gateway_ref)
+    refund_id = uuid4()
+    back = RefundOrder(refund_id, page.gateway_ref, 5_000, "USD", str(refund_id))
+    assert gateway.find_refund(page.gateway_ref, refund_id) == NotFound()
+    asked = gateway.refund(back)
+    assert isinstance(asked, RefundPending)
+    eventually(lambda: gateway.fetch_refund(asked.part_ref) == Refunded(asked.part_ref))
+    assert gateway.find_refund(page.gateway_ref, refund_id) == Refunded(asked.part_ref)
+    # The key's first answer is replayed; a second order for more than is left is refused, as is an unknown payment.
+    assert gateway.refund(back) == asked
+    assert isinstance(gateway.refund(replace(back, amount_minor=7_000, idempotency_key="k2")), Refused)
+    assert isinstance(gateway.refund(replace(back, gateway_ref="pay_x", idempotency_key="k3")), Refused)
+    # The same key with another body says nothing of the first order.
+    assert isinstance(gateway.refund(replace(back, amount_minor=1)), Unknown)
+    assert gateway.fetch_refund("re_nobody") == NotFound()
+
+
+def test_a_refund_that_fails_and_one_that_hangs(gateway: SandboxGateway, bank: RunningBank) -> None:
+    page = opened(gateway, order())
+    bank.pay(page.gateway_ref)
+    bank.behaviour(next="G16", stage="refund")
+    first = gateway.refund(RefundOrder(uuid4(), page.gateway_ref, 100, "USD", str(uuid4())))
+    assert isinstance(first, RefundPending)
+    eventually(lambda: isinstance(gateway.fetch_refund(first.part_ref), RefundFailed))
+    other = opened(gateway, order())
+    bank.pay(other.gateway_ref)
+    bank.behaviour(next="G5", stage="refund")
+    refund_id = uuid4()
+    hung = gateway.refund(RefundOrder(refund_id, other.gateway_ref, 100, "USD", str(refund_id)))
+    assert isinstance(hung, Unknown)
+    assert isinstance(gateway.find_refund(other.gateway_ref, refund_id), RefundPending | Refunded)
+
+
+def test_disputes_of_a_payment(gateway: SandboxGateway, bank: RunningBank) -> None:
+    page = opened(gateway, order())
+    assert gateway.disputes_of(page.gateway_ref) == ()
+    with pytest.raises(GatewayUnavailable):
+        gateway.disputes_of("pay_nobody")

@@ -37,6 +37,7 @@ from raseed.gateways.port import (
 )
 from raseed.ledger import read
 from raseed.ledger.chart import Kind
+from raseed.ledger.models import LedgerEntry
 from raseed.money import Money
 from raseed.payments import breaker, paynow, reconcile, walk
 from raseed.payments.models import GatewayHealth, GatewayMovement, Payment, ReconciliationBreak
@@ -531,10 +532,10 @@ def test_a_charge_that_is_not_confirmed_holds_back_no_other(
     assert customer_balance(company) == Money(200_000_000, "USD")
 
 
-def test_refunds_and_disputes_that_the_books_do_not_hold_are_kept_and_reported(
+def test_refunds_that_the_books_do_not_hold_are_kept_and_reported_and_disputes_booked(
     bank: RunningBank, company: Company
 ) -> None:
-    payment = charged(bank, company, "G17w")
+    payment, disputed = charged(bank, company, "G1"), charged(bank, company, "G17w")
     reference = str(payment.id)
     bank.behaviour(reference=reference, behaviour="G16", stage="refund")
     for amount in (1_000, 2_000):
@@ -543,11 +544,13 @@ def test_refunds_and_disputes_that_the_books_do_not_hold_are_kept_and_reported(
             json={"payment": payment.gateway_ref, "amount": amount},
             headers={"Idempotency-Key": f"{reference}-{amount}"},
         )
-    eventually(lambda: sum(line["reference"] == reference for line in bank.book()) == 5)
+    ours = {reference, str(disputed.id)}
+    eventually(lambda: sum(line["reference"] in ours for line in bank.book()) == 6)
     for _ in range(2):
         walk.walk_list("sandbox", NOON + timedelta(minutes=1))
-    kinds = GatewayMovement.objects.filter(payment_id=payment.id).values_list("kind", "amount_minor")
+    kinds = GatewayMovement.objects.filter(payment_id__in=ours).values_list("kind", "amount_minor")
     assert sorted(kinds) == [
+        ("charge", 10_000),
         ("charge", 10_000),
         ("dispute", 10_000),
         ("dispute_won", 10_000),
@@ -556,15 +559,12 @@ def test_refunds_and_disputes_that_the_books_do_not_hold_are_kept_and_reported(
     ]
     rows = ReconciliationBreak.objects.filter(account_id=company.account.id)
     assert {row.kind for row in rows} == {"unbooked_movement"}
-    assert sorted(row.gateway_ref.split()[1] for row in rows) == [
-        "dispute",
-        "dispute_won",
-        "refund",
-        "refund_failed",
-    ]
+    assert sorted(row.gateway_ref.split()[1] for row in rows) == ["refund", "refund_failed"]
     assert any(row.detail.startswith("refund of 2000 USD at ") for row in rows)
     assert fresh(payment).state == State.SUCCEEDED
-    assert customer_balance(company) == USD_100, "nothing is booked that no rule of ours books"
+    assert customer_balance(company) == Money(200_000_000, "USD"), "the dispute was won"
+    booked = LedgerEntry.objects.filter(account_id=company.account.id).order_by("id")
+    assert [one.kind for one in booked][-2:] == ["dispute", "dispute_won"]
 
 
 def test_busy_is_not_silence(company: Company) -> None:

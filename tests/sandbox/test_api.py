@@ -191,6 +191,20 @@ def test_refunds_stop_at_what_was_captured(bank: RunningBank) -> None:
     eventually(lambda: given_back() == [400, 600])
 
 
+def test_a_refund_is_found_by_either_reference(bank: RunningBank) -> None:
+    opened = bank.create().json()
+    bank.pay(opened["id"])
+    ours = str(uuid4())
+    order = {"payment": opened["id"], "amount": 600, "reference": ours}
+    made = bank.client.post(f"{bank.url}/v1/refunds", json=order, headers={"Idempotency-Key": ours}).json()
+    for path in (f"/v1/refunds/{made['id']}", f"/v1/refunds?reference={ours}"):
+        found = bank.client.get(f"{bank.url}{path}").json()
+        assert (found["id"], found["refund_reference"]) == (made["id"], ours)
+    for path in ("/v1/refunds/re_nobody", "/v1/refunds?reference=nobody", "/v1/refunds", "/v1/disputes"):
+        assert bank.client.get(f"{bank.url}{path}").status_code == 404
+    assert bank.client.get(f"{bank.url}/v1/disputes?payment={opened['id']}").json() == {"disputes": []}
+
+
 @pytest.mark.parametrize("amount", [0, -5, 1.5, True, "1"])
 def test_refund_of_a_wrong_amount(bank: RunningBank, amount: object) -> None:
     opened = bank.create().json()

@@ -61,12 +61,16 @@ class Operator(models.Model):
 
 
 class AmountPolicy(models.Model):
-    """What may be paid in a currency: minimum, maximum and the amounts offered as buttons, in micros."""
+    """What may be paid in a currency: minimum, maximum and the amounts offered as buttons, in micros.
+
+    What staff record by hand above `second_person_micros` needs a second one of them; null is as if it were the maximum.
+    """
 
     currency = models.CharField(max_length=3, primary_key=True)
     minimum_micros = models.BigIntegerField()
     maximum_micros = models.BigIntegerField()
     presets_micros = ArrayField(models.BigIntegerField(), default=list)
+    second_person_micros = models.BigIntegerField(null=True)
 
     class Meta:
         constraints = [

@@ -47,6 +47,7 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "payments_inboxevent": "a webhook is kept before it is known whose it is",
     "payments_listcursor": "how far a gateway's list was read",
     "payments_reconciliationbreak": "may concern a charge that no account knows",
+    "payments_transferreference": "a transfer names its account by nothing else",
     "payments_webhooktally": "counted before it is known whose it is",
     "procrastinate_events": "jobs",
     "procrastinate_jobs": "jobs",
@@ -67,6 +68,7 @@ APPEND_ONLY: Final = frozenset(
         "ledger_transfer",
         "payments_gatewaymovement",
         "payments_paymentmove",
+        "payments_refundmove",
         "recharge_consideration",
     }
 )

@@ -19,18 +19,18 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from raseed.accounts.models import Account, BillingDetails, Mode, Operator
+from raseed.accounts.models import Account, BillingDetails, Mode, Operator, User
 from raseed.db.guard import across_accounts
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
 from raseed.db.uuids import new_id
-from raseed.documents.copies import RECEIPT_VOUCHER_SCHEMA, Language, PartyCopy, ReceiptVoucherCopy
+from raseed.documents.copies import RECEIPT_VOUCHER_SCHEMA, Language, Method, PartyCopy, ReceiptVoucherCopy
 from raseed.documents.models import Document, DocumentFile, IssuedNumber, PaperKind
 from raseed.documents.numbering import Taken, take
 from raseed.documents.render import render_receipt_voucher
 from raseed.errors import RaseedError
 from raseed.failpoints import failpoint
-from raseed.payments.models import Payment
+from raseed.payments.models import OfflineMethod, Payment, Purpose
 from raseed.payments.states import State
 
 logger = logging.getLogger(__name__)
@@ -127,15 +127,29 @@ def _voucher_copy(
             registration_number=operator.registration_number,
         ),
         received_from=_payer(account, billing),
-        method="card",
+        method=_method(payment),
         card_brand=payment.card_brand,
         card_last4=payment.card_last4,
         payment_reference=str(payment.id),
         gateway_reference=payment.gateway_ref,
         purpose="prepaid_balance" if account.mode == Mode.PREPAID else "amount_due",
         account_reference=str(account.id),
-        received_by="",
+        received_by=_receiver(payment),
     )
+
+
+def _method(payment: Payment) -> Method:
+    """How the money came: by card, unless staff recorded it."""
+    if payment.purpose != Purpose.OFFLINE:
+        return "card"
+    return "transfer" if payment.gateway == OfflineMethod.TRANSFER else "cash"
+
+
+def _receiver(payment: Payment) -> str:
+    """Who of the operator's people took the money, where it was not the system."""
+    if payment.purpose != Purpose.OFFLINE or payment.actor_user_id is None:
+        return ""
+    return User.objects.filter(id=payment.actor_user_id).values_list("name", flat=True).first() or ""
 
 
 def _payer(account: Account, billing: BillingDetails | None) -> PartyCopy:

@@ -393,7 +393,23 @@ class GatewayBusy(GatewayUnavailable):
     code = "gateway_busy"
 
 
-class Gateway(Protocol):
+class GivesBack(Protocol):
+    """Money that leaves again: refunds, and disputes that the cardholder's bank opens."""
+
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Ask for a refund once, with the order's key. As with `charge`, Unknown is asked about, never repeated blindly."""
+
+    def fetch_refund(self, part_ref: str) -> RefundOutcome:
+        """The refund's state now, by the gateway's id."""
+
+    def find_refund(self, gateway_ref: str, refund_id: UUID) -> RefundOutcome:
+        """The state now of the refund of payment `gateway_ref` that bears our id: the answer after a silence."""
+
+    def disputes_of(self, gateway_ref: str) -> tuple[Dispute, ...]:
+        """All disputes of a payment as they stand now. Raises GatewayUnavailable."""
+
+
+class Gateway(GivesBack, Protocol):
     """One card gateway. No verb raises for what a gateway may answer; each may take up to its time limit."""
 
     @property
@@ -439,16 +455,3 @@ class KeepsCards(Protocol):
 
     def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
         """The setup's state now, by the gateway's reference."""
-
-
-class GivesBack(Protocol):
-    """Money that leaves again: refunds, and disputes that the cardholder's bank opens."""
-
-    def refund(self, order: RefundOrder) -> RefundOutcome:
-        """Ask for a refund once, with the order's key. As with `charge`, Unknown is asked about, never repeated blindly."""
-
-    def fetch_refund(self, part_ref: str) -> RefundOutcome:
-        """The refund's state now, by the gateway's id."""
-
-    def disputes_of(self, gateway_ref: str) -> tuple[Dispute, ...]:
-        """All disputes of a payment as they stand now. Raises GatewayUnavailable."""

@@ -27,6 +27,8 @@ from raseed.gateways.port import (
     Charge,
     DeclineCode,
     Declined,
+    Dispute,
+    DisputeState,
     ForgedWebhook,
     GatewayBusy,
     GatewayUnavailable,
@@ -36,8 +38,14 @@ from raseed.gateways.port import (
     Outcome,
     Page,
     Pending,
+    Refunded,
+    RefundFailed,
+    RefundOrder,
+    RefundOutcome,
+    RefundPending,
     Refused,
     SavedReference,
+    Subject,
     Succeeded,
     Unknown,
     UnreadableWebhook,
@@ -66,6 +74,9 @@ _DECLINES: Mapping[str, DeclineCode] = {
 
 # Lines of these kinds name the refund or dispute in their detail.
 _KINDS_OF_PARTS = frozenset({"refund", "refund_failed", "dispute", "dispute_won", "dispute_lost"})
+
+
+_SUBJECTS: Mapping[str, Subject] = {"refund": Subject.REFUND, "dispute": Subject.DISPUTE}
 
 
 class SandboxGateway:
@@ -148,6 +159,39 @@ class SandboxGateway:
         """Cancel, or learn what happened first."""
         return self._ask("POST", f"/v1/payments/{quote(gateway_ref, safe='')}/cancel")
 
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Ask for a refund once, with the order's key. Our id goes along, so that it can be found by it."""
+        body = {
+            "payment": order.gateway_ref,
+            "amount": order.amount_minor,
+            "reference": str(order.refund_id),
+        }
+        headers = {"Idempotency-Key": order.idempotency_key}
+        response = self._send("POST", "/v1/refunds", json=body, headers=headers)
+        if isinstance(response, Unknown | Busy):
+            return response
+        return Refused(_described(response)) if _refusal(response) else _refund_outcome(response)
+
+    def fetch_refund(self, part_ref: str) -> RefundOutcome:
+        """The refund's state now, by the bank's reference."""
+        response = self._send("GET", f"/v1/refunds/{quote(part_ref, safe='')}")
+        return response if isinstance(response, Unknown | Busy) else _refund_outcome(response)
+
+    def find_refund(self, gateway_ref: str, refund_id: UUID) -> RefundOutcome:  # noqa: ARG002 - the id suffices here
+        """The refund's state now, by our id."""
+        response = self._send("GET", "/v1/refunds", params={"reference": str(refund_id)})
+        return response if isinstance(response, Unknown | Busy) else _refund_outcome(response)
+
+    def disputes_of(self, gateway_ref: str) -> tuple[Dispute, ...]:
+        """All disputes of a payment; raises GatewayUnavailable."""
+        response = _answered(self._send("GET", "/v1/disputes", params={"payment": gateway_ref}))
+        if response.status_code != 200:
+            raise GatewayUnavailable(_described(response))
+        try:
+            return tuple(_dispute(one) for one in response.json()["disputes"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise GatewayUnavailable(f"the bank's disputes cannot be read: {error!r}") from error
+
     def forget_card(self, reference: str) -> None:
         """Delete a saved card at the bank; raises GatewayUnavailable."""
         response = _answered(self._send("DELETE", f"/v1/cards/{quote(reference, safe='')}"))
@@ -176,13 +220,16 @@ class SandboxGateway:
         try:
             body = json.loads(raw)
             thing = body["object"]
-            payment_ref = thing["payment"] if thing["object"] in {"refund", "dispute"} else thing["id"]
+            subject = _SUBJECTS.get(thing["object"], Subject.PAYMENT)
+            is_part = subject in {Subject.REFUND, Subject.DISPUTE}
             return WebhookEvent(
                 event_id=_text(body["id"]),
                 kind=_text(body["type"]),
-                gateway_ref=_text(payment_ref),
+                gateway_ref=_text(thing["payment"] if is_part else thing["id"]),
                 payment_id=_our_reference(thing["reference"]),
                 signed_at=datetime.fromtimestamp(timestamp, UTC),
+                subject=subject,
+                part_ref=_text(thing["id"]) if is_part else "",
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UnreadableWebhook(f"signed, but not an event: {error!r}") from error
@@ -245,6 +292,41 @@ def _outcome(response: httpx.Response) -> Outcome:
         return Busy(_retry_after_s(response))
     plain: Mapping[int, Outcome] = {404: NotFound(), 409: Pending(None)}
     return plain.get(status, Unknown(_described(response)))
+
+
+def _refund_outcome(response: httpx.Response) -> RefundOutcome:
+    """Read one answer about a refund; what is neither a refund nor a plain "no" or "later" is Unknown."""
+    status = response.status_code
+    if status == 200:
+        try:
+            return _refund(response.json())
+        except (ValueError, KeyError, TypeError) as error:
+            return Unknown(f"a refund that cannot be read: {error!r}")
+    if status == 429:
+        return Busy(_retry_after_s(response))
+    plain: Mapping[int, RefundOutcome] = {404: NotFound(), 409: Pending(None)}
+    return plain.get(status, Unknown(_described(response)))
+
+
+def _refund(body: Mapping[str, Any]) -> RefundOutcome:
+    ref, state = _text(body["id"]), body["state"]
+    if state == "succeeded":
+        return Refunded(ref)
+    if state == "pending":
+        return RefundPending(ref)
+    if state == "failed":
+        return RefundFailed(ref, "the bank says: failed")
+    return Unknown(f"a state of a refund that we do not know: {state!r}")
+
+
+def _dispute(body: Mapping[str, Any]) -> Dispute:
+    return Dispute(
+        part_ref=_text(body["id"]),
+        gateway_ref=_text(body["payment"]),
+        amount_minor=_whole(body["amount"]),
+        currency=_text(body["currency"]),
+        state=DisputeState(_text(body["state"])),
+    )
 
 
 def _refusal(response: httpx.Response) -> bool:

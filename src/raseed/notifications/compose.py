@@ -27,11 +27,14 @@ from raseed.documents.copies import Language, read_receipt_voucher_copy
 from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
+from raseed.gateways.port import DisputeState
 from raseed.money import Money, format_amount, format_money
 from raseed.notifications.models import PersonalKind, PersonalMail
+from raseed.payments.models import Payment, PaymentDispute, Refund
 from raseed.payments.recharge.models import Consideration
 from raseed.payments.recharge.reasons import Reason
 from raseed.payments.recharge.wording import sentence
+from raseed.payments.refund_states import RefundState
 
 PAYMENTS_PATH: Final = "/settings/billing/invoices?tab=payments"
 BALANCE_PATH: Final = "/settings/billing/balance"
@@ -363,6 +366,146 @@ def _about_balance(
         label=label,
         link=settings.PUBLIC_URL + path,
     )
+
+
+_REFUND_TOLD: Final = {
+    RefundState.CREATED: (
+        gettext_lazy("%(amount)s are on their way back to your card"),
+        gettext_lazy(
+            "We are giving %(amount)s back to the card that you paid %(paid)s with on %(day)s."
+            " Your bank may need up to ten days to show it."
+        ),
+        gettext_lazy("%(credit)s of it were taken from the balance of %(account)s."),
+    ),
+    RefundState.SUCCEEDED: (
+        gettext_lazy("%(amount)s were given back to your card"),
+        gettext_lazy(
+            "The bank has confirmed that %(amount)s of your payment of %(paid)s on %(day)s go back to your card."
+        ),
+        gettext_lazy("%(credit)s of it were taken from the balance of %(account)s."),
+    ),
+    RefundState.FAILED: (
+        gettext_lazy("%(amount)s could not be given back to your card"),
+        gettext_lazy(
+            "The bank could not give back %(amount)s of your payment of %(paid)s on %(day)s to your card."
+        ),
+        gettext_lazy(
+            "%(credit)s are in the balance of %(account)s again. Ask us for another way to get them back."
+        ),
+    ),
+}
+_DISPUTE_TOLD: Final = {
+    DisputeState.OPEN: (
+        gettext_lazy("A payment of %(amount)s is disputed: your service is suspended"),
+        gettext_lazy(
+            "The holder of the card has asked their bank to take back %(amount)s, paid on %(day)s."
+            " The bank has done so, and the amount was taken from the balance of %(account)s."
+        ),
+        gettext_lazy(
+            "Service is suspended until this is settled, and nothing is recharged automatically. If it is a mistake, tell"
+            " your bank and us."
+        ),
+    ),
+    DisputeState.WON: (
+        gettext_lazy("The dispute over %(amount)s has ended in your favour"),
+        gettext_lazy(
+            "The bank has given back %(amount)s, paid on %(day)s. They are in the balance of %(account)s again."
+        ),
+        gettext_lazy("The suspension for this dispute has ended, unless another payment is disputed."),
+    ),
+    DisputeState.LOST: (
+        gettext_lazy("The dispute over %(amount)s has ended: the bank keeps the money"),
+        gettext_lazy(
+            "The bank has decided that %(amount)s, paid on %(day)s, stay with the holder of the card."
+            " They were taken from the balance of %(account)s when the dispute opened."
+        ),
+        gettext_lazy("Service stays suspended. Ask us what is to be done so that it can go on."),
+    ),
+}
+
+
+_STAFF_SUBJECTS: Final = {
+    DisputeState.OPEN: gettext_lazy("Dispute opened: %(amount)s of %(account)s"),
+    DisputeState.WON: gettext_lazy("Dispute won: %(amount)s of %(account)s"),
+    DisputeState.LOST: gettext_lazy("Dispute lost: %(amount)s of %(account)s"),
+}
+
+
+def refund_told(
+    account: Account, payment: Payment, refund: Refund, state: RefundState, operator: Operator
+) -> Written:
+    """The mail that says where a refund stands."""
+    with translation.override(account.language):
+        names = _money_names(account, payment.final_at or payment.created_at) | {
+            "amount": _amount(Money.from_minor(refund.amount_minor, refund.currency)),
+            "paid": _amount(Money.from_minor(payment.captured_minor or 0, payment.captured_currency)),
+            "credit": _amount(Money(refund.credit_micros, refund.currency)),
+        }
+        return _money_mail(_REFUND_TOLD[state], names, operator)
+
+
+def dispute_told(
+    account: Account, dispute: PaymentDispute, state: DisputeState, operator: Operator
+) -> Written:
+    """The mail to an account that says where a dispute stands."""
+    with translation.override(account.language):
+        names = _money_names(account, dispute.payment.final_at or dispute.opened_at) | {
+            "amount": _amount(Money.from_minor(dispute.amount_minor, dispute.currency))
+        }
+        return _money_mail(_DISPUTE_TOLD[state], names, operator)
+
+
+def dispute_told_to_staff(
+    account: Account, dispute: PaymentDispute, state: DisputeState, operator: Operator
+) -> Written:
+    """The mail to finance that says where a dispute stands and what is asked of them; in English."""
+    with translation.override("en"):
+        names = _money_names(account, dispute.payment.final_at or dispute.opened_at) | {
+            "amount": _amount(Money.from_minor(dispute.amount_minor, dispute.currency)),
+            "reference": left_to_right(one_line(dispute.part_ref)),
+            "payment": left_to_right(str(dispute.payment_id)),
+        }
+        return _money_mail(
+            (
+                _STAFF_SUBJECTS[state],
+                gettext_lazy(
+                    "Dispute %(reference)s over %(amount)s, paid on %(day)s as payment %(payment)s by %(account)s."
+                ),
+                gettext_lazy(
+                    "While it is open, send the bank your evidence before its deadline. The balance was debited when it"
+                    " opened; a suspension for a lost dispute is lifted by staff."
+                ),
+            ),
+            names,
+            operator,
+        )
+
+
+def _money_names(account: Account, paid_at: datetime) -> dict[str, str]:
+    local = paid_at.astimezone(ZoneInfo(account.time_zone))
+    return {
+        "account": in_its_own_direction(one_line(account.name)),
+        "day": in_its_own_direction(date_format(local, "j F Y", use_l10n=False)),
+    }
+
+
+def _money_mail(
+    words: tuple[str | Promise, str | Promise, str | Promise], names: Mapping[str, str], operator: Operator
+) -> Written:
+    """A mail of a subject and two paragraphs that leads to the payments."""
+    subject, said, further = (str(one) % names for one in words)
+    return _write(
+        "money_moved",
+        operator,
+        subject,
+        said=said,
+        further=further,
+        link=settings.PUBLIC_URL + PAYMENTS_PATH,
+    )
+
+
+def _amount(amount: Money) -> str:
+    return left_to_right(format_money(amount))
 
 
 def invitation(user: User, account: Account | None, link: str, operator: Operator) -> Written:

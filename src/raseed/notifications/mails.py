@@ -12,7 +12,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from raseed.accounts.models import Account, BillingDetails, Membership, Operator, Role, User
+from raseed.accounts.models import Account, BillingDetails, Membership, Operator, Role, StaffRole, User
 from raseed.balance.alerts import settings_of, watched_by
 from raseed.balance.equation import available
 from raseed.balance.models import Alert
@@ -21,17 +21,23 @@ from raseed.db.transactions import atomic
 from raseed.db.uuids import new_id
 from raseed.documents.copies import Language
 from raseed.documents.models import Document
+from raseed.gateways.port import DisputeState
 from raseed.notifications.compose import (
     Written,
     alert,
+    dispute_told,
+    dispute_told_to_staff,
     grace,
     receipt,
     recharge,
+    refund_told,
     service_restored,
     service_suspended,
 )
 from raseed.notifications.models import OPEN, Mail, MailKind, MailRecipient, PersonalKind, PersonalMail
+from raseed.payments.models import Payment, PaymentDispute, Refund
 from raseed.payments.recharge.models import Consideration
+from raseed.payments.refund_states import RefundState
 
 # A job that ran twice, or an impatient second click, is not a second mail.
 ASKED_AGAIN_WITHIN: Final = timedelta(seconds=60)
@@ -128,6 +134,46 @@ def mail_recharge(account_id: UUID, consideration_id: UUID, now: datetime) -> Ma
     )
 
 
+def mail_refund(account_id: UUID, refund_id: UUID, state: str, now: datetime) -> Mail:
+    """Say to the billing addresses that a refund is on its way, was made, or failed; once for each `state`."""
+    refund = Refund.objects.get(account_id=account_id, id=refund_id)
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    payment = Payment.objects.get(account_id=account_id, id=refund.payment_id)
+    return _keep(
+        Mail(kind=MailKind.REFUND, key=f"{refund_id}:{state}", account_id=account_id),
+        refund_told(account, payment, refund, RefundState(state), operator),
+        account.language,
+        billing_addresses(account_id),
+        operator,
+        now,
+    )
+
+
+def mail_dispute(account_id: UUID, dispute_id: UUID, state: str, now: datetime) -> None:
+    """Say to billing addresses and Admins, and to staff in finance, that a dispute opened or ended; once for each `state`."""
+    dispute = PaymentDispute.objects.get(account_id=account_id, id=dispute_id)
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    said = DisputeState(state)
+    _keep(
+        Mail(kind=MailKind.DISPUTE, key=f"{dispute_id}:{state}", account_id=account_id),
+        dispute_told(account, dispute, said, operator),
+        account.language,
+        _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+    _keep(
+        Mail(kind=MailKind.DISPUTE_TO_STAFF, key=f"{dispute_id}:{state}", account_id=account_id),
+        dispute_told_to_staff(account, dispute, said, operator),
+        "en",
+        finance_addresses() or [operator.email_reply_to],
+        operator,
+        now,
+    )
+
+
 def mail_invitation(user_id: UUID, now: datetime) -> PersonalMail | None:
     """Mail a user the link to choose a first password; None if there is nobody, or they have one already."""
     user = User.objects.filter(id=user_id, is_active=True).first()
@@ -179,6 +225,12 @@ def admin_addresses(account_id: UUID) -> list[str]:
     """The addresses of the account's active Admins."""
     admins = Membership.objects.filter(account_id=account_id, role=Role.ADMIN, is_active=True)
     people = User.objects.filter(id__in=list(admins.values_list("user_id", flat=True)), is_active=True)
+    return list(people.order_by("email").values_list("email", flat=True))
+
+
+def finance_addresses() -> list[str]:
+    """The addresses of the operator's active finance staff."""
+    people = User.objects.filter(staff_role=StaffRole.FINANCE, is_active=True)
     return list(people.order_by("email").values_list("email", flat=True))
 
 

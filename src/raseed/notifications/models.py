@@ -24,6 +24,9 @@ class MailKind(models.TextChoices):
     SERVICE_SUSPENDED = "service_suspended", _("Service suspended")
     GRACE = "grace", _("Balance ran out")
     ALERT = "alert", _("E-mail alert")
+    REFUND = "refund", _("Refund")
+    DISPUTE = "dispute", _("Dispute")
+    DISPUTE_TO_STAFF = "dispute_to_staff", _("Dispute, to staff")
 
 
 class PersonalKind(models.TextChoices):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from raseed.db.statements import row_of
 from raseed.db.transactions import atomic
 from raseed.errors import RaseedError
-from raseed.gateways.port import Outcome, Unknown
+from raseed.gateways.port import Outcome, RefundOutcome, Unknown
 from raseed.payments.models import GatewayHealth
 
 FAILURES_MAX = 5
@@ -72,7 +72,7 @@ def _claim(gateway: str, due_before: datetime, now: datetime) -> bool:
     return bool(claimed.update(probe_at=now + PROBE_EVERY))
 
 
-def record(gateway: str, outcome: Outcome, now: datetime) -> None:
+def record(gateway: str, outcome: Outcome | RefundOutcome, now: datetime) -> None:
     """Count an answer. Only silence (`Unknown`) is a failure; a decline is a gateway that works."""
     if isinstance(outcome, Unknown):
         record_silence(gateway, now)

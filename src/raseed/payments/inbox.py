@@ -19,11 +19,13 @@ from raseed.audit import log
 from raseed.audit.log import Who
 from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
-from raseed.gateways.port import Busy, ForgedWebhook, Unknown, WebhookEvent
+from raseed.gateways.port import Busy, ForgedWebhook, Subject, Unknown, WebhookEvent
 from raseed.gateways.registry import gateway
 from raseed.payments import tally
+from raseed.payments.breaks import BreakKind, report
+from raseed.payments.hearing import Heard, hear_of_part
 from raseed.payments.models import InboxEvent, Payment
-from raseed.payments.references import owner_of
+from raseed.payments.references import owner_of, owner_of_part
 from raseed.payments.settle import settle
 from raseed.payments.states import MOVES, Cause, State
 
@@ -58,9 +60,21 @@ def _keep(gateway_name: str, event: WebhookEvent, raw: bytes, now: datetime) -> 
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO payments_inboxevent"
-            " (gateway, event_id, kind, gateway_ref, payment_id, body, received_at, next_try_at, tries, fault)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT DO NOTHING RETURNING id",
-            [gateway_name, event.event_id, event.kind, event.gateway_ref, event.payment_id, raw, now, now],
+            " (gateway, event_id, kind, gateway_ref, payment_id, subject, part_ref, body, received_at, next_try_at,"
+            " tries, fault)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT DO NOTHING RETURNING id",
+            [
+                gateway_name,
+                event.event_id,
+                event.kind,
+                event.gateway_ref,
+                event.payment_id,
+                event.subject,
+                event.part_ref,
+                raw,
+                now,
+                now,
+            ],
         )
         return cursor.fetchone() is not None
 
@@ -78,6 +92,8 @@ class _Letter:
     gateway_ref: str
     payment_id: UUID | None
     tries: int
+    subject: str
+    part_ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +143,8 @@ def _take(now: datetime) -> list[_Letter]:
             WITH due AS (SELECT id FROM payments_inboxevent WHERE next_try_at <= %s
                          ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
             UPDATE payments_inboxevent AS kept SET next_try_at = %s FROM due WHERE kept.id = due.id
-            RETURNING kept.id, kept.gateway, kept.event_id, kept.gateway_ref, kept.payment_id, kept.tries
+            RETURNING kept.id, kept.gateway, kept.event_id, kept.gateway_ref, kept.payment_id, kept.tries,
+                      kept.subject, kept.part_ref
             """,
             [now, BATCH, now + TAKEN_FOR],
         )
@@ -136,15 +153,18 @@ def _take(now: datetime) -> list[_Letter]:
 
 def _by_payment(batch: list[_Letter]) -> list[list[_Letter]]:
     """Letters about the same payment together: what is fetched once is as new as the newest of them."""
-    groups: dict[tuple[str, UUID | None, str], list[_Letter]] = {}
+    groups: dict[tuple[str, UUID | None, str, str, str], list[_Letter]] = {}
     for letter in batch:
-        groups.setdefault((letter.gateway, letter.payment_id, letter.gateway_ref), []).append(letter)
+        about = (letter.gateway, letter.payment_id, letter.gateway_ref, letter.subject, letter.part_ref)
+        groups.setdefault(about, []).append(letter)
     return list(groups.values())
 
 
 def _look(letter: _Letter, now: datetime) -> _Fault | None:
     """Fetch and settle; what went wrong, or nothing. A letter that makes us stumble must not stop the others."""
     try:
+        if letter.subject in {Subject.REFUND, Subject.DISPUTE}:
+            return _look_at_part(letter, now)
         owner = owner_of(letter.gateway, letter.payment_id)
         if owner is None:
             return _Fault(NO_PAYMENT)
@@ -157,6 +177,22 @@ def _look(letter: _Letter, now: datetime) -> _Fault | None:
     except Exception as error:
         logger.exception("webhook %s of %s cannot be applied", letter.event_id, letter.gateway)
         return _Fault(f"{type(error).__name__}: {error}"[:2000])
+    return None
+
+
+def _look_at_part(letter: _Letter, now: datetime) -> _Fault | None:
+    """Settle the refund or the disputes that a letter is about; a refund that is none of ours is given to a person."""
+    owner = owner_of_part(letter.gateway, letter.payment_id, letter.gateway_ref)
+    if owner is None:
+        return _Fault(NO_PAYMENT)
+    payment = Payment.objects.get(account_id=owner.account_id, id=owner.payment_id)
+    heard = hear_of_part(payment, Subject(letter.subject), letter.part_ref, Cause.WEBHOOK, now)
+    if heard is Heard.NO_ANSWER:
+        return _Fault("the gateway gave no answer", silence=True)
+    if heard is Heard.NOT_YET:
+        return _Fault(f"what the gateway says of {letter.part_ref} cannot be told to be ours yet")
+    if heard is Heard.FOREIGN:
+        report(BreakKind.UNBOOKED_MOVEMENT, payment, f"{letter.part_ref} refund", "told by a webhook", now)
     return None
 
 

@@ -1,7 +1,7 @@
 """The tables of payments: intents, their moves, saved methods, the webhook inbox and what the gateway says it did.
 
 Global tables, because the gateway names a payment without naming its account: GatewayReference, InboxEvent, WebhookTally,
-GatewayMovement, GatewayHealth, ListCursor, ReconciliationBreak. All others belong to an account.
+GatewayMovement, GatewayHealth, ListCursor, ReconciliationBreak, TransferReference. All others belong to an account.
 """
 
 from typing import ClassVar
@@ -13,6 +13,8 @@ from raseed.db.models import Owned
 
 # The names of raseed.payments.states.State, which cannot be imported here; a test holds them equal.
 STATES = ["created", "submitted", "action_required", "review", "failed", "canceled", "succeeded"]
+# The names of raseed.payments.refund_states.RefundState, likewise.
+REFUND_STATES = ["created", "submitted", "pending", "succeeded", "failed"]
 
 
 class Purpose(models.TextChoices):
@@ -20,6 +22,7 @@ class Purpose(models.TextChoices):
 
     PAY_NOW = "pay_now", _("Pay Now")
     RECHARGE = "recharge", _("Automatic recharge")
+    OFFLINE = "offline", _("Recorded by hand")
 
 
 class PaymentMethod(Owned):
@@ -56,6 +59,8 @@ class Payment(Owned):
     `credit_micros` goes to the balance, `tax_micros` is tax that falls on the top-up, `charge_minor` whole minor
     units are asked of the card. `captured_*` is what the gateway says it took. `asks` counts our questions; the page and
     the worker ask none before `busy_until`, if the gateway asked for that (429).
+    `refunded_minor` is what refunds that have not failed give back of `captured_minor`, `disputed_minor` what open and lost
+    disputes take of the rest.
     """
 
     client_key = models.UUIDField()
@@ -68,6 +73,8 @@ class Payment(Owned):
     charge_minor = models.BigIntegerField()
     captured_minor = models.BigIntegerField(null=True)
     captured_currency = models.CharField(max_length=3, blank=True)
+    refunded_minor = models.BigIntegerField(default=0, db_default=0)
+    disputed_minor = models.BigIntegerField(default=0, db_default=0)
     gateway = models.CharField(max_length=30)
     gateway_ref = models.CharField(max_length=200, blank=True)
     method_id = models.UUIDField(null=True)
@@ -116,6 +123,17 @@ class Payment(Owned):
                 condition=models.Q(purpose="recharge", state__in=["created", "submitted", "action_required"]),
                 name="payments_one_open_recharge",
             ),
+            models.CheckConstraint(
+                condition=models.Q(refunded_minor__gte=0, disputed_minor__gte=0)
+                & (
+                    models.Q(refunded_minor=0, disputed_minor=0)
+                    | models.Q(
+                        captured_minor__isnull=False,
+                        refunded_minor__lte=models.F("captured_minor") - models.F("disputed_minor"),
+                    )
+                ),
+                name="payments_payment_given_back",
+            ),
         ]
         indexes = [
             models.Index(fields=["account", "-created_at"], name="payments_payment_recent"),
@@ -154,6 +172,219 @@ class PaymentMove(Owned):
         indexes = [models.Index(fields=["account", "payment_id"], name="payments_move_payment")]
 
 
+class Refund(Owned):
+    """One order to give back part or all of a payment, once. Its id is the gateway's idempotency key and our reference there.
+
+    `amount_minor` goes back to the card; `credit_micros` of it is taken from the balance, `tax_micros` from the tax of the
+    top-up, `rounding_micros` is what rounding the charge up had left. Taken when the order is written down; given back
+    if it fails.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    payment_id = models.UUIDField()
+    payment = models.ForeignObject(
+        Payment,
+        models.DO_NOTHING,
+        related_name="refunds",
+        from_fields=("account", "payment_id"),
+        to_fields=("account", "id"),
+    )
+    client_key = models.UUIDField()
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=20, default="created")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    credit_micros = models.BigIntegerField()
+    tax_micros = models.BigIntegerField(default=0)
+    rounding_micros = models.BigIntegerField(default=0)
+    gateway = models.CharField(max_length=30)
+    part_ref = models.CharField(max_length=200, blank=True)
+    reason = models.TextField()
+    actor_user_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+    final_at = models.DateTimeField(null=True)
+    asks = models.PositiveIntegerField(default=0)
+    asked_at = models.DateTimeField(null=True)
+    next_ask_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "client_key"], name="payments_refund_client_key"),
+            models.UniqueConstraint(
+                fields=["account", "gateway", "part_ref"],
+                condition=~models.Q(part_ref=""),
+                name="payments_refund_part_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    amount_minor__gt=0, credit_micros__gte=0, tax_micros__gte=0, rounding_micros__gte=0
+                ),
+                name="payments_refund_amounts",
+            ),
+            models.CheckConstraint(condition=models.Q(state__in=REFUND_STATES), name="payments_refund_state"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "payment_id"], name="payments_refund_payment"),
+            models.Index(
+                fields=["next_ask_at"],
+                condition=models.Q(next_ask_at__isnull=False),
+                name="payments_refund_due",
+            ),
+        ]
+
+
+class RefundMove(Owned):
+    """Every change of a refund's state, with who brought the news. Append-only."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT"
+
+    refund_id = models.UUIDField()
+    refund = models.ForeignObject(
+        Refund,
+        models.DO_NOTHING,
+        related_name="moves",
+        from_fields=("account", "refund_id"),
+        to_fields=("account", "id"),
+    )
+    source = models.CharField(max_length=20)
+    target = models.CharField(max_length=20)
+    cause = models.CharField(max_length=20)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "refund_id"], name="payments_refundmove_refund")]
+
+
+class PaymentDispute(Owned):
+    """A charge that its cardholder had their bank take back, by the gateway's id of it; open, then won or lost."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    payment_id = models.UUIDField()
+    payment = models.ForeignObject(
+        Payment,
+        models.DO_NOTHING,
+        related_name="disputes",
+        from_fields=("account", "payment_id"),
+        to_fields=("account", "id"),
+    )
+    gateway = models.CharField(max_length=30)
+    part_ref = models.CharField(max_length=200)
+    state = models.CharField(max_length=10)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    opened_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "gateway", "part_ref"], name="payments_dispute_part_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["open", "won", "lost"], amount_minor__gt=0),
+                name="payments_dispute_state",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "payment_id"], name="payments_dispute_payment")]
+
+
+class OfflineMethod(models.TextChoices):
+    """How money came that no gateway carried. In the place of a gateway's name on the payment."""
+
+    TRANSFER = "transfer", _("Bank transfer")
+    CASH = "cash", _("In cash")
+
+
+class OfflineState(models.TextChoices):
+    """Where a record of such money stands; the words are those that staff read."""
+
+    WAITING = "waiting", _("Waits for a second person")
+    RECORDED = "recorded", _("Recorded")
+    DECLINED = "declined", _("Declined")
+    REVERSED = "reversed", _("Taken back")
+
+
+class OfflinePayment(Owned):
+    """Money that came by bank transfer or in cash, as staff wrote it down; `payment_id` once it is credited.
+
+    `reference` is the transfer's, or the number of the receipt book. `needs_second` says that the amount is above the limit,
+    so that somebody else than `recorded_by` has to approve it.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    client_key = models.UUIDField()
+    fingerprint = models.CharField(max_length=64)
+    method = models.CharField(max_length=10, choices=OfflineMethod.choices)
+    reference = models.CharField(max_length=100, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    reason = models.TextField()
+    state = models.CharField(max_length=10, choices=OfflineState.choices)
+    needs_second = models.BooleanField()
+    recorded_by = models.UUIDField()
+    approved_by = models.UUIDField(null=True)
+    ended_by = models.UUIDField(null=True)
+    ended_reason = models.TextField(blank=True)
+    payment_id = models.UUIDField(null=True)
+    payment = models.ForeignObject(
+        Payment,
+        models.DO_NOTHING,
+        related_name="offline",
+        from_fields=("account", "payment_id"),
+        to_fields=("account", "id"),
+        null=True,
+    )
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "client_key"], name="payments_offline_client_key"),
+            models.UniqueConstraint(fields=["account", "payment_id"], name="payments_offline_payment_once"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    method__in=OfflineMethod.values, state__in=OfflineState.values, amount_minor__gt=0
+                ),
+                name="payments_offline_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "declined"], payment_id__isnull=True)
+                | models.Q(state__in=["recorded", "reversed"], payment_id__isnull=False),
+                name="payments_offline_credited",
+            ),
+            # Four eyes, by the database's own word.
+            models.CheckConstraint(
+                condition=~models.Q(approved_by=models.F("recorded_by"))
+                & (
+                    models.Q(needs_second=False)
+                    | models.Q(state__in=["waiting", "declined"])
+                    | models.Q(approved_by__isnull=False)
+                ),
+                name="payments_offline_second_person",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(state="waiting"),
+                name="payments_offline_waiting",
+            ),
+        ]
+
+
+class TransferReference(models.Model):
+    """What an account's people write on a bank transfer, so that it is known whose it is: ISO 11649, with check digits."""
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT"
+
+    reference = models.CharField(max_length=25, primary_key=True)
+    account_id = models.UUIDField(unique=True)
+
+
 class GatewayReference(models.Model):
     """Which account a payment belongs to, for news that names only the payment; and its id at the gateway, once.
 
@@ -174,7 +405,7 @@ class GatewayReference(models.Model):
 
 
 class InboxEvent(models.Model):
-    """A webhook as it came, kept before it is opened. Unique by gateway and event id.
+    """A webhook as it came, kept before it is opened. Unique by gateway and event id. `subject` is what it is about.
 
     `next_try_at` is when it may be looked at next: null once it is applied, and once it is left to a person.
     """
@@ -184,6 +415,8 @@ class InboxEvent(models.Model):
     kind = models.CharField(max_length=60)
     gateway_ref = models.CharField(max_length=200, blank=True)
     payment_id = models.UUIDField(null=True)
+    subject = models.CharField(max_length=20, default="payment", db_default="payment")
+    part_ref = models.CharField(max_length=200, blank=True, default="", db_default="")
     body = models.BinaryField()
     received_at = models.DateTimeField()
     applied_at = models.DateTimeField(null=True)
@@ -239,6 +472,7 @@ class GatewayMovement(models.Model):
     cursor = models.CharField(max_length=100)
     kind = models.CharField(max_length=20)
     gateway_ref = models.CharField(max_length=200)
+    part_ref = models.CharField(max_length=200, blank=True, default="", db_default="")
     payment_id = models.UUIDField(null=True)
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)

@@ -18,7 +18,14 @@ from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
 from raseed.gateways.port import NotFound, Outcome, Refused, Unknown
 from raseed.gateways.registry import gateway
-from raseed.payments import breaker, paynow
+from raseed.payments import breaker, follow_refund, paynow
+from raseed.payments.asking import (
+    ASK_AGAIN_AFTER_FAULT,
+    ASK_AT_MOST_EVERY,
+    KEY_HORIZON,
+    SWEEP_LIMIT,
+    UNRESOLVED_AFTER,
+)
 from raseed.payments.breaks import BreakKind, report
 from raseed.payments.models import Payment, Purpose
 from raseed.payments.recharge.series import CONFIRM_WITHIN
@@ -29,14 +36,8 @@ from raseed.payments.walk import Walked, walk_list
 
 logger = logging.getLogger(__name__)
 
-ASK_AT_MOST_EVERY = timedelta(seconds=1)
-# Idempotency keys live 24 h at some gateways; past 23 h a re-send could be a second charge.
-KEY_HORIZON = timedelta(hours=23)
 # The customer may take this long on the bank's pages; then the payment is canceled at the bank first.
 ABANDONED_AFTER = timedelta(minutes=30)
-UNRESOLVED_AFTER = timedelta(minutes=15)
-ASK_AGAIN_AFTER_FAULT = timedelta(minutes=1)
-SWEEP_LIMIT = 200
 
 
 def follow(account_id: UUID, payment_id: UUID, cause: Cause, now: datetime) -> Payment:
@@ -177,5 +178,5 @@ def ask_silent(now: datetime) -> int:
 
 
 def reconcile(now: datetime) -> tuple[int, Walked]:
-    """Both roads, once: how many silences were asked about, and what the list said."""
-    return ask_silent(now), walk_list(settings.GATEWAY, now)
+    """Both roads, once: how many silences, of payments and refunds, were asked about, and what the list said."""
+    return ask_silent(now) + follow_refund.ask_silent(now), walk_list(settings.GATEWAY, now)

@@ -15,36 +15,35 @@ from django.db.models import Q
 
 from raseed.db.guard import across_accounts
 from raseed.db.invariants import Scope, Violation, invariant, of, violations
-from raseed.money import CURRENCIES
-from raseed.payments import cardscan, tally
-from raseed.payments.models import GatewayMovement, GatewayReference, Payment
-from raseed.payments.reconcile import UNRESOLVED_AFTER
+from raseed.payments import cardscan, tally, verify_given_back
+from raseed.payments.asking import UNRESOLVED_AFTER
+from raseed.payments.models import GatewayMovement, GatewayReference, Payment, Refund
 from raseed.payments.resolve import END_WITHIN, TAKE_WITHIN
+from raseed.payments.verify_given_back import LIST_LAG, MINOR, UNSENT_MAX
 
-# Named here so that importing this module registers I27 too.
+# Named here so that importing this module registers their rules too.
 CARD_SCAN = cardscan.no_card_number_is_kept
+GIVEN_BACK = verify_given_back.given_back_is_counted
 INBOX_AGE_MAX = timedelta(minutes=5)
-# The gateway's list may lag; nothing is called missing before this age.
-LIST_LAG = timedelta(minutes=15)
 CLOCK_AGE_MAX = timedelta(hours=1)
-# A payment is sent, and the first answer is written down, within this; longer means that nobody works.
-UNSENT_MAX = timedelta(seconds=60)
 # Longer than every age that a rule allows: what was final earlier than this cannot come to be broken by time alone.
 AT_REST_AFTER: Final = timedelta(hours=1)
 
-# Micros in one minor unit of each currency, as a table for joins.
-_MINOR = "(VALUES {}) AS unit (currency, micros)".format(
-    ", ".join(f"('{one.code}', {one.minor_micros})" for one in CURRENCIES.values())
-)
+# The kinds of entry that credit a payment, and the kind that a payment must have, by where it came in.
+_TOPUPS = "'topup_card', 'topup_transfer', 'topup_cash'"
+_KIND_OF_PAYMENT = """CASE p.gateway WHEN 'transfer' THEN 'topup_transfer' WHEN 'cash' THEN 'topup_cash'
+                                   ELSE 'topup_card' END"""
+# No gateway carried these, so that no gateway's list and no clearing account knows of them.
+_BY_GATEWAY = "p.purpose <> 'offline'"
 _MOVED = f"""
-    SELECT e.account_id, e.id, e.operation_key, t.currency,
-           sum(t.amount_micros) FILTER (WHERE t.debit = 'gateway_clearing') AS charged,
+    SELECT e.account_id, e.id, e.kind, e.operation_key, t.currency,
+           sum(t.amount_micros) FILTER (WHERE t.debit IN ('gateway_clearing', 'bank', 'cash')) AS charged,
            coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'customer'), 0) AS credited,
            coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'tax_payable'), 0) AS tax
     FROM ledger_entry e
     JOIN ledger_transfer t ON {of("t")} AND t.account_id = e.account_id AND t.entry_id = e.id
-    WHERE e.kind = 'topup_card' AND {of("e")}
-    GROUP BY e.account_id, e.id, e.operation_key, t.currency
+    WHERE e.kind IN ({_TOPUPS}) AND {of("e")}
+    GROUP BY e.account_id, e.id, e.kind, e.operation_key, t.currency
 """
 
 
@@ -59,7 +58,10 @@ def in_motion(since: datetime) -> set[UUID]:
         ).values_list("account_id", flat=True)
         listed = GatewayMovement.objects.filter(at__gte=since - AT_REST_AFTER).values("payment_id")
         owners = GatewayReference.objects.filter(payment_id__in=listed).values_list("account_id", flat=True)
-        return {*paying.distinct(), *owners.distinct()}
+        refunding = Refund.objects.filter(state__in=["created", "submitted", "pending"]).values_list(
+            "account_id", flat=True
+        )
+        return {*paying.distinct(), *owners.distinct(), *refunding.distinct()}
 
 
 @invariant("I8", "Each succeeded payment has exactly one top-up entry, in its account, of what was captured.")
@@ -74,19 +76,19 @@ def succeeded_payments_are_credited_once(scope: Scope) -> Iterator[Violation]:
                          || m.charged || ' micros ' || m.currency || ', credited ' || m.credited
                          || ' for ' || p.credit_micros || ', tax ' || m.tax || ' for ' || p.tax_micros END
         FROM payments_payment p
-        JOIN {_MINOR} ON unit.currency = p.currency
+        JOIN {MINOR} ON unit.currency = p.currency
         LEFT JOIN ({_MOVED}) m
           ON m.account_id = p.account_id AND m.operation_key = 'payment:' || p.id || ':captured'
         WHERE p.state = 'succeeded' AND {of("p")}
           AND (m.id IS NULL OR m.credited <> p.credit_micros OR m.tax <> p.tax_micros
-               OR m.charged <> p.captured_minor * unit.micros
+               OR m.charged <> p.captured_minor * unit.micros OR m.kind <> {_KIND_OF_PAYMENT}
                OR m.currency <> p.captured_currency OR p.captured_currency <> p.currency)
         """,
         scope,
     )
 
 
-@invariant("I8", "Each top-up entry by card belongs to one succeeded payment of its account.")
+@invariant("I8", "Each top-up entry belongs to one succeeded payment of its account.")
 def credits_have_a_payment(scope: Scope) -> Iterator[Violation]:
     """Entries without a succeeded payment, and second entries for the same one."""
     yield from violations(
@@ -96,11 +98,11 @@ def credits_have_a_payment(scope: Scope) -> Iterator[Violation]:
                'credited for a payment that is ' || coalesce(p.state, 'unknown')
         FROM ledger_entry e
         LEFT JOIN payments_payment p ON p.account_id = e.account_id AND p.id::text = e.memo ->> 'payment_id'
-        WHERE e.kind = 'topup_card' AND {of("e")} AND p.state IS DISTINCT FROM 'succeeded'
+        WHERE e.kind IN ({_TOPUPS}) AND {of("e")} AND p.state IS DISTINCT FROM 'succeeded'
         UNION ALL
         SELECT e.account_id, min(e.id::text)::uuid, e.memo ->> 'payment_id', 'credited ' || count(*) || ' times'
         FROM ledger_entry e
-        WHERE e.kind = 'topup_card' AND {of("e")}
+        WHERE e.kind IN ({_TOPUPS}) AND {of("e")}
         GROUP BY e.account_id, e.memo ->> 'payment_id' HAVING count(*) > 1
         """,
         scope,
@@ -139,7 +141,7 @@ _BOTH_SIDES = f"""
           LEFT JOIN payments_gatewayreference r ON r.payment_id = m.payment_id AND r.gateway = m.gateway
           WHERE m.kind = 'charge' AND ({of("r")} OR r.account_id IS NULL)) m
     FULL JOIN (SELECT p.*, c.walked_at FROM payments_payment p LEFT JOIN payments_listcursor c ON c.gateway = p.gateway
-               WHERE {of("p")}) p
+               WHERE {of("p")} AND {_BY_GATEWAY}) p
       ON p.account_id = m.account_id AND p.id = m.payment_id
          AND (p.captured_minor IS NULL OR p.gateway_ref = m.gateway_ref)
     WHERE CASE WHEN m.id IS NULL THEN p.captured_minor IS NOT NULL AND p.final_at < least(p.walked_at, %(old)s)
@@ -209,8 +211,8 @@ def clearing_is_what_was_captured(scope: Scope) -> Iterator[Violation]:
               WHERE {of("t")} AND t.debit = 'gateway_clearing' AND e.kind IN ('topup_card', 'unexpected_capture')
               GROUP BY t.account_id, t.currency) b
         FULL JOIN (SELECT p.account_id, p.captured_currency AS currency, sum(p.captured_minor * unit.micros) AS micros
-                   FROM payments_payment p JOIN {_MINOR} ON unit.currency = p.captured_currency
-                   WHERE {of("p")}
+                   FROM payments_payment p JOIN {MINOR} ON unit.currency = p.captured_currency
+                   WHERE {of("p")} AND {_BY_GATEWAY}
                    GROUP BY p.account_id, p.captured_currency) c
           ON c.account_id = b.account_id AND c.currency = b.currency
         WHERE b.micros IS DISTINCT FROM c.micros
@@ -273,8 +275,8 @@ def refunds_are_covered(scope: Scope) -> Iterator[Violation]:
                 AND coalesce(r.kind, e.kind) IN ('refund', 'dispute', 'dispute_won', 'suspense_refund')
               GROUP BY t.account_id, t.currency) b
         LEFT JOIN (SELECT p.account_id, p.captured_currency AS currency, sum(p.captured_minor * unit.micros) AS micros
-                   FROM payments_payment p JOIN {_MINOR} ON unit.currency = p.captured_currency
-                   WHERE {of("p")}
+                   FROM payments_payment p JOIN {MINOR} ON unit.currency = p.captured_currency
+                   WHERE {of("p")} AND {_BY_GATEWAY}
                    GROUP BY p.account_id, p.captured_currency) c
           ON c.account_id = b.account_id AND c.currency = b.currency
         WHERE b.micros > coalesce(c.micros, 0)

@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from raseed.gateways.port import GatewayBusy, GatewayUnavailable, Movement, MovementKind, Page, Succeeded
+from raseed.gateways.port import (
+    GatewayBusy,
+    GatewayUnavailable,
+    Movement,
+    MovementKind,
+    Page,
+    Subject,
+    Succeeded,
+)
 from raseed.gateways.registry import gateway
 from raseed.payments import breaker
 from raseed.payments.breaks import BreakKind, report, report_unknown_charge
+from raseed.payments.hearing import Heard, hear_of_part
 from raseed.payments.models import GatewayMovement, ListCursor, Payment
-from raseed.payments.references import owner_of
+from raseed.payments.references import owner_of, owner_of_part
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause
 
@@ -29,6 +38,13 @@ OVERLAP_EVERY_S = 60
 UNCONFIRMED_AFTER = timedelta(minutes=15)
 # What a line of these kinds says is in our books already, or moves no money.
 _NOTHING_TO_BOOK = frozenset({MovementKind.DECLINE, MovementKind.CANCEL})
+_OF_PARTS = {
+    MovementKind.REFUND: Subject.REFUND,
+    MovementKind.REFUND_FAILED: Subject.REFUND,
+    MovementKind.DISPUTE: Subject.DISPUTE,
+    MovementKind.DISPUTE_WON: Subject.DISPUTE,
+    MovementKind.DISPUTE_LOST: Subject.DISPUTE,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,7 @@ def walk_list(gateway_name: str, now: datetime) -> Walked:
             raise GatewayUnavailable(f"the list of {gateway_name} does not go on after {position}")
         position = page.next_cursor
     if _Line.UNCONFIRMED in found:
-        raise GatewayUnavailable(f"{found.count(_Line.UNCONFIRMED)} charges of the list are not confirmed")
+        raise GatewayUnavailable(f"{found.count(_Line.UNCONFIRMED)} lines of the list are not confirmed")
     return Walked(len(found), found.count(_Line.SETTLED), found.count(_Line.UNKNOWN))
 
 
@@ -121,6 +137,8 @@ def _deal_with(gateway_name: str, line: Movement, now: datetime) -> _Line:
         found = _settle_charge(gateway_name, line, now)
     elif line.kind in _NOTHING_TO_BOOK:
         found = _Line.KNOWN
+    elif line.kind in _OF_PARTS:
+        found = _settle_part(gateway_name, line, now)
     else:
         found = _report_unbooked(gateway_name, line, now)
     if found is not _Line.UNCONFIRMED:
@@ -136,6 +154,7 @@ def _copy(gateway_name: str, line: Movement) -> None:
                 cursor=line.cursor,
                 kind=line.kind,
                 gateway_ref=line.gateway_ref,
+                part_ref=line.part_ref,
                 payment_id=line.payment_id,
                 amount_minor=line.amount_minor,
                 currency=line.currency,
@@ -165,6 +184,22 @@ def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> _Lin
     is_known = payment.captured_minor is not None and payment.gateway_ref == outcome.gateway_ref
     settle(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
     return _Line.KNOWN if is_known else _Line.SETTLED
+
+
+def _settle_part(gateway_name: str, movement: Movement, now: datetime) -> _Line:
+    """Settle the refund or dispute of a line; one that is not ours is given to a person."""
+    owner = owner_of_part(gateway_name, movement.payment_id, movement.gateway_ref)
+    if owner is None:
+        return _report_unbooked(gateway_name, movement, now)
+    payment = Payment.objects.get(account_id=owner.account_id, id=owner.payment_id)
+    heard = hear_of_part(payment, _OF_PARTS[movement.kind], movement.part_ref, Cause.RECONCILE, now)
+    if heard is Heard.OURS:
+        return _Line.KNOWN
+    if heard is not Heard.FOREIGN and now - movement.at <= UNCONFIRMED_AFTER:
+        return _Line.UNCONFIRMED
+    ref = f"{movement.part_ref or movement.gateway_ref} {movement.kind}"
+    report(BreakKind.UNBOOKED_MOVEMENT, payment, ref, _told(movement), now)
+    return _Line.KNOWN
 
 
 def _report_unbooked(gateway_name: str, movement: Movement, now: datetime) -> _Line:

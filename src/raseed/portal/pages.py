@@ -188,7 +188,10 @@ class PaymentStatus:
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A line of the Payments tab. ``voucher_number`` is empty until the voucher is issued."""
+    """A line of the Payments tab. ``voucher_number`` is empty until the voucher is issued.
+
+    ``taken_back`` says that staff had recorded it by mistake.
+    """
 
     id: UUID
     at: datetime
@@ -197,6 +200,7 @@ class PaymentRow:
     state: str
     voucher_number: str = ""
     mail_bounced: bool = False
+    taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from raseed.accounts.models import Account, BillingDetails, Operator
 from raseed.balance.equation import available, equation
@@ -15,13 +16,13 @@ from raseed.documents.issue import voucher_numbers, voucher_of
 from raseed.money import MINUS, Money
 from raseed.notifications.bounces import payments_not_reached
 from raseed.payments.amounts import PaymentsNotOffered, policy_of
-from raseed.payments.models import Payment
+from raseed.payments.models import OfflinePayment, OfflineState, Payment, Purpose
 from raseed.payments.reconcile import ABANDONED_AFTER
 from raseed.payments.states import OPEN, State
-from raseed.payments.wording import card_name, decline_reason
+from raseed.payments.wording import decline_reason
 from raseed.portal.pages import BalancePage, InProgress, PaymentRow, PaymentStatus, SuspensionLine, Term
 from raseed.portal.terms import EQUATION, TermShown
-from raseed.portal.wording import SAME_CARD, case_number
+from raseed.portal.wording import SAME_CARD, case_number, method_name
 
 OPEN_SHOWN_MAX: Final = 5
 RECENT_SHOWN: Final = 5
@@ -94,7 +95,7 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
         state=payment.state,
         credit=Money(payment.credit_micros, payment.currency),
         charged=charged(payment),
-        method=card_name(payment.card_brand, payment.card_last4),
+        method=method_name(payment),
         created_at=payment.created_at,
         balance=available(account),
         tax=Money(payment.tax_micros, payment.currency) if payment.tax_micros else None,
@@ -172,21 +173,29 @@ def in_progress(account: Account, now: datetime) -> InProgress | None:
     return InProgress(payment.id, Money(payment.credit_micros, payment.currency), age_s)
 
 
+def taken_back(account_id: UUID) -> QuerySet[OfflinePayment]:
+    """The account's payments that staff had recorded by mistake."""
+    return OfflinePayment.objects.filter(account_id=account_id, state=OfflineState.REVERSED)
+
+
 def rows(account: Account, payments: Iterable[Payment]) -> tuple[PaymentRow, ...]:
     """Payments as lines of a list, with their vouchers and what became of the mail."""
     found = list(payments)
     ids = [one.id for one in found]
     numbers = voucher_numbers(account.id, ids)
     bounced = payments_not_reached(account.id, ids)
+    gone = taken_back(account.id).filter(payment_id__in=ids).values_list("payment_id", flat=True)
+    mistaken = set(gone) if any(one.purpose == Purpose.OFFLINE for one in found) else set()
     return tuple(
         PaymentRow(
             id=one.id,
             at=one.created_at,
-            method=card_name(one.card_brand, one.card_last4),
+            method=method_name(one),
             amount=charged(one),
             state=one.state,
             voucher_number=numbers.get(one.id, ""),
             mail_bounced=one.id in bounced,
+            taken_back=one.id in mistaken,
         )
         for one in found
     )

@@ -4,6 +4,8 @@ from typing import Final
 from uuid import UUID
 
 from raseed.gateways.port import DeclineCode
+from raseed.payments.models import OfflineMethod, Payment, Purpose
+from raseed.payments.wording import card_name
 
 # The same card can serve again at once: the person failed, not the card.
 SAME_CARD: Final = frozenset(
@@ -13,6 +15,13 @@ SAME_CARD: Final = frozenset(
         DeclineCode.INCORRECT_DETAILS,
     }
 )
+
+
+def method_name(payment: Payment) -> str:
+    """Name how a payment was, or is to be, made: the card, or that it came by transfer or in cash."""
+    if payment.purpose == Purpose.OFFLINE:
+        return str(OfflineMethod(payment.gateway).label)
+    return card_name(payment.card_brand, payment.card_last4)
 
 
 def case_number(payment_id: UUID) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from raseed.sandbox import weather, wire
+from raseed.sandbox import wire
 from raseed.sandbox.cards import PROFILES
-from raseed.sandbox.faults import Behaviour, Stage
+from raseed.sandbox.faults import Behaviour
 from raseed.sandbox.letters import announce
 from raseed.sandbox.settings import SandboxSettings
 from raseed.sandbox.store import Dispute, Payment, Refund, Store
@@ -18,18 +18,29 @@ from raseed.sandbox.store import Dispute, Payment, Refund, Store
 _ENDS = {Behaviour.G17W: "won", Behaviour.G17L: "lost"}
 
 
-def open_refund(
-    store: Store, settings: SandboxSettings, order: wire.RefundOrder, now: float
-) -> tuple[Refund, Payment]:
-    """Begin to give part or all of a captured payment back. Raises wire.ApiError."""
+def refundable(store: Store, order: wire.RefundOrder) -> Payment:
+    """The captured payment that a refund is ordered of, if that much of it is left. Raises wire.ApiError."""
     payment = store.payment(order.payment)
     if payment is None:
         raise wire.ApiError(404, "not_found", "no such payment", "payment")
     if payment.state != "succeeded" or payment.captured_amount is None:
         raise wire.ApiError(422, "not_captured", "only a succeeded payment can be refunded", "payment")
-    left = payment.captured_amount - store.refunded(payment.ref)
+    disputed = sum(one.amount for one in store.disputes_of(payment.ref) if one.state != "won")
+    left = payment.captured_amount - store.refunded(payment.ref) - disputed
     if order.amount > left:
         raise wire.ApiError(422, "over_refund", f"only {left} can still be refunded", "amount")
+    return payment
+
+
+def open_refund(
+    store: Store,
+    settings: SandboxSettings,
+    order: wire.RefundOrder,
+    payment: Payment,
+    behaviour: Behaviour,
+    now: float,
+) -> Refund:
+    """Begin to give part or all of a captured payment back."""
     refund = Refund(
         ref=f"re_{secrets.token_urlsafe(16)}",
         payment=payment.ref,
@@ -38,16 +49,17 @@ def open_refund(
         state="pending",
         due_at=now + settings.refund_s,
         created_at=now,
+        reference=order.reference,
+        fails=behaviour is Behaviour.G16,
     )
     store.add_refund(refund)
-    return refund, payment
+    return refund
 
 
 def finish_refund(store: Store, settings: SandboxSettings, refund: Refund, now: float) -> tuple[str, ...]:
     """Its time has come: given back, or failed and nothing given back. Returns the events announced."""
     payment = _payment(store, refund.payment)
-    behaviour = weather.choose(store, settings, Stage.REFUND, payment.reference)
-    fails = behaviour is Behaviour.G16 or (payment.profile and PROFILES[payment.profile].refund_fails)
+    fails = refund.fails or (payment.profile and PROFILES[payment.profile].refund_fails)
     state = "failed" if fails else "succeeded"
     store.finish_refund(refund.ref, state)
     store.write_book(
@@ -81,7 +93,12 @@ def go_on_with(store: Store, settings: SandboxSettings, dispute: Dispute, now: f
     """The next step of a dispute: opened, which takes the money from the merchant, then won or lost."""
     payment = _payment(store, dispute.payment)
     if dispute.state == "coming":
-        dispute = store.change_dispute(dispute, "open", now + settings.dispute_s)
+        # What was given back already cannot be taken back as well.
+        left = (payment.captured_amount or 0) - store.refunded(payment.ref)
+        if left <= 0:
+            store.change_dispute(dispute, "dropped", None)
+            return ()
+        dispute = store.change_dispute(dispute, "open", now + settings.dispute_s, min(dispute.amount, left))
         kind, told = "dispute", "dispute.opened"
     else:
         dispute = store.change_dispute(dispute, dispute.ends, None)

@@ -10,7 +10,9 @@ import time
 from aiohttp import web
 
 from raseed.sandbox import wire
+from raseed.sandbox.bank import Bank
 from raseed.sandbox.doors import BANK, SETTINGS, json_answer, json_response, let_out, payment_of
+from raseed.sandbox.store import Refund
 
 _LIST_MAX = 1000
 
@@ -59,8 +61,32 @@ async def create_refund(request: web.Request) -> web.Response:
     """Give money back: pending at first, then succeeded, with a webhook."""
     key = _idempotency_key(request)
     body = wire.parse_object(await request.read())
-    answer = request.app[BANK].refund(wire.parse_refund(body), key, _fingerprint(request, body), time.time())
-    return json_answer(answer)
+    turn = request.app[BANK].refund(wire.parse_refund(body), key, _fingerprint(request, body), time.time())
+    return await let_out(request, turn, json_answer(turn.answer))
+
+
+@routes.get("/v1/refunds/{ref}")
+async def fetch_refund(request: web.Request) -> web.Response:
+    """A refund by the bank's reference."""
+    bank = request.app[BANK]
+    return _refund_answer(bank, bank.store.refund(request.match_info["ref"]))
+
+
+@routes.get("/v1/refunds")
+async def find_refund(request: web.Request) -> web.Response:
+    """A refund by the merchant's reference."""
+    bank = request.app[BANK]
+    return _refund_answer(bank, bank.store.refund_by_reference(request.query.get("reference", "")))
+
+
+@routes.get("/v1/disputes")
+async def list_disputes(request: web.Request) -> web.Response:
+    """The disputes of a payment, by the bank's reference of the payment."""
+    bank = request.app[BANK]
+    payment = bank.store.payment(request.query.get("payment", ""))
+    if payment is None:
+        raise wire.ApiError(404, "not_found", "no such payment", "payment")
+    return json_response(bank.disputes_now(payment))
 
 
 @routes.delete("/v1/cards/{ref}")
@@ -89,6 +115,12 @@ async def list_book(request: web.Request) -> web.Response:
         "more": len(entries) > limit,
     }
     return json_response(json.dumps(body))
+
+
+def _refund_answer(bank: Bank, refund: Refund | None) -> web.Response:
+    if refund is None:
+        raise wire.ApiError(404, "not_found", "no such refund")
+    return json_response(bank.refund_now(refund))
 
 
 def _idempotency_key(request: web.Request) -> str:

@@ -16,7 +16,7 @@ from raseed.sandbox import afterwards, letters, weather, wire
 from raseed.sandbox.cards import PROFILES, TypedCard
 from raseed.sandbox.faults import FORCED_DECLINE, TRANSPORT, Behaviour, Stage, Transport
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import KeyRecord, Payment, SavedCard, Store
+from raseed.sandbox.store import KeyRecord, Payment, Refund, SavedCard, Store
 
 _SERVER_ERROR = json.dumps(
     {"error": {"type": "server_error", "message": "Something went wrong at the bank."}}
@@ -103,16 +103,32 @@ class Bank:
                 )
             return Turn(payment, Answer(200, self.render(payment)), Transport.ANSWER, events)
 
-    def refund(self, order: wire.RefundOrder, key: str, fingerprint: str, now: float) -> Answer:
+    def refund(self, order: wire.RefundOrder, key: str, fingerprint: str, now: float) -> Turn:
         """Give back part or all of a captured payment. Raises wire.ApiError."""
         with self.store.transaction():
             replayed = self._replay(key, fingerprint, now)
             if replayed is not None:
-                return replayed
-            refund, payment = afterwards.open_refund(self.store, self.settings, order, now)
+                return Turn(None, replayed)
+            payment = afterwards.refundable(self.store, order)
+            behaviour = self._choose(Stage.REFUND, payment.reference)
+            if behaviour is Behaviour.G8:
+                return Turn(payment, Answer(500, _SERVER_ERROR), Transport.RESET)
+            if behaviour is Behaviour.G11:
+                return Turn(payment, self._busy())
+            refund = afterwards.open_refund(self.store, self.settings, order, payment, behaviour, now)
             answer = Answer(200, json.dumps(wire.refund_json(refund, payment)))
             self.store.put_key(KeyRecord(key, fingerprint, answer.status, answer.body, now))
-            return answer
+            return Turn(payment, answer, TRANSPORT[behaviour])
+
+    def refund_now(self, refund: Refund) -> str:
+        """A refund as JSON text."""
+        return json.dumps(wire.refund_json(refund, self._payment(refund.payment)))
+
+    def disputes_now(self, payment: Payment) -> str:
+        """The disputes of a payment that have opened, as JSON text."""
+        return json.dumps(
+            {"disputes": [wire.dispute_json(one, payment) for one in self.store.disputes_of(payment.ref)]}
+        )
 
     def forget_card(self, ref: str) -> bool:
         """Delete a saved card; says whether there was one."""
@@ -213,10 +229,13 @@ class Bank:
     # -- inside the transaction
 
     def _again(self, payment: Payment) -> Payment:
-        again = self.store.payment(payment.ref)
-        if again is None:
-            raise LookupError(payment.ref)
-        return again
+        return self._payment(payment.ref)
+
+    def _payment(self, ref: str) -> Payment:
+        payment = self.store.payment(ref)
+        if payment is None:
+            raise LookupError(ref)
+        return payment
 
     def _replay(self, key: str, fingerprint: str, now: float) -> Answer | None:
         record = self.store.key(key)

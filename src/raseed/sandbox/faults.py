@@ -55,7 +55,7 @@ class Stage(StrEnum):
 AT_STAGE: Mapping[Stage, frozenset[Behaviour]] = {
     Stage.OPEN: frozenset(Behaviour(f"G{number}") for number in (*range(1, 10), 11)),
     Stage.CHARGE: frozenset(one for one in Behaviour if one != Behaviour.G16 and "-" not in one),
-    Stage.REFUND: frozenset({Behaviour.G1, Behaviour.G16}),
+    Stage.REFUND: frozenset(Behaviour(f"G{number}") for number in (1, 5, 6, 8, 11, 16)),
     Stage.WEBHOOK: frozenset(one for one in Behaviour if one == Behaviour.G1 or "-" in one),
 }
 

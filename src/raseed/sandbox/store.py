@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS cards (
     exp_month INTEGER NOT NULL, exp_year INTEGER NOT NULL, fingerprint TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refunds (
     ref TEXT PRIMARY KEY, payment TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL,
-    state TEXT NOT NULL, due_at REAL NOT NULL, created_at REAL NOT NULL);
+    state TEXT NOT NULL, due_at REAL NOT NULL, created_at REAL NOT NULL, reference TEXT NOT NULL DEFAULT '',
+    fails INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS letters (
     event_id TEXT PRIMARY KEY, payload TEXT NOT NULL, attempts INTEGER NOT NULL, next_at REAL, delivered_at REAL);
 CREATE INDEX IF NOT EXISTS letters_next ON letters (next_at) WHERE next_at IS NOT NULL;
@@ -104,7 +105,7 @@ class SavedCard:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """A row of `refunds`; `state` is pending, succeeded or failed."""
+    """A row of `refunds`; `state` is pending, succeeded or failed. `reference` is the merchant's, `fails` how it will end."""
 
     ref: str
     payment: str
@@ -113,11 +114,13 @@ class Refund:
     state: str
     due_at: float
     created_at: float
+    reference: str = ""
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A row of `disputes`; `state` is coming, open, won or lost, and `ends` is which of the last two it will be."""
+    """A row of `disputes`; `state` is coming, open, won, lost or dropped, and `ends` is whether it will be won or lost."""
 
     ref: str
     payment: str
@@ -165,6 +168,12 @@ class Letter:
     delivered_at: float | None
 
 
+# Columns that files of earlier versions lack.
+_LATER = {
+    "refunds": {"reference": "TEXT NOT NULL DEFAULT ''", "fails": "INTEGER NOT NULL DEFAULT 0"},
+}
+
+
 class Store:
     """One connection, one thread. Writes must stand inside `transaction()`."""
 
@@ -175,6 +184,10 @@ class Store:
         self._db.row_factory = sqlite3.Row
         # FULL: an answer that left the bank must be in the file even if the machine dies next.
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;" + _SCHEMA)
+        for table, columns in _LATER.items():
+            there = {row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for name in columns.keys() - there:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}")
 
     def close(self) -> None:
         """Give the file back."""
@@ -307,6 +320,18 @@ class Store:
         """Insert a new refund."""
         self._insert("refunds", refund)
 
+    def refund(self, ref: str) -> Refund | None:
+        """By the bank's reference."""
+        return self._one(Refund, "SELECT * FROM refunds WHERE ref = ?", ref)
+
+    def refund_by_reference(self, reference: str) -> Refund | None:
+        """By the merchant's reference, the first of them."""
+        return self._one(
+            Refund,
+            "SELECT * FROM refunds WHERE reference = ? AND reference <> '' ORDER BY created_at LIMIT 1",
+            reference,
+        )
+
     def refunded(self, payment_ref: str) -> int:
         """Minor units given or being given back of a payment."""
         row = self._db.execute(
@@ -333,16 +358,28 @@ class Store:
         """Insert one that is coming."""
         self._insert("disputes", dispute)
 
+    def disputes_of(self, payment_ref: str) -> list[Dispute]:
+        """Those of a payment that have opened, oldest first."""
+        return self._all(
+            Dispute,
+            "SELECT * FROM disputes WHERE payment = ? AND state IN ('open', 'won', 'lost') ORDER BY created_at",
+            payment_ref,
+        )
+
     def disputes_due(self, now: float) -> list[Dispute]:
         """Those whose next step has come."""
         return self._all(Dispute, "SELECT * FROM disputes WHERE due_at <= ? ORDER BY due_at", now)
 
-    def change_dispute(self, dispute: Dispute, state: str, due_at: float | None) -> Dispute:
-        """Move it on; the dispute as it is now."""
+    def change_dispute(
+        self, dispute: Dispute, state: str, due_at: float | None, amount: int | None = None
+    ) -> Dispute:
+        """Move it on, and set its amount where one is given; the dispute as it is now."""
+        amount = dispute.amount if amount is None else amount
         self._db.execute(
-            "UPDATE disputes SET state = ?, due_at = ? WHERE ref = ?", (state, due_at, dispute.ref)
+            "UPDATE disputes SET state = ?, due_at = ?, amount = ? WHERE ref = ?",
+            (state, due_at, amount, dispute.ref),
         )
-        return replace(dispute, state=state, due_at=due_at)
+        return replace(dispute, state=state, due_at=due_at, amount=amount)
 
     def disputes(self) -> list[Dispute]:
         """Every dispute, oldest first."""

@@ -56,10 +56,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class RefundOrder:
-    """A checked request for a refund."""
+    """A checked request for a refund. `reference` is the merchant's own, "" where it gives none."""
 
     payment: str
     amount: int
+    reference: str
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -111,7 +112,12 @@ def parse_order(body: Mapping[str, Any], return_origins: tuple[str, ...], now: f
 
 def parse_refund(body: Mapping[str, Any]) -> RefundOrder:
     """Check a request for a refund; raises ApiError 400."""
-    return RefundOrder(payment=_text(body, "payment", r"[A-Za-z0-9_-]{1,64}"), amount=_amount(body))
+    given = body.get("reference") is not None
+    return RefundOrder(
+        payment=_text(body, "payment", r"[A-Za-z0-9_-]{1,64}"),
+        amount=_amount(body),
+        reference=_text(body, "reference", r"[A-Za-z0-9_-]{1,64}") if given else "",
+    )
 
 
 def payment_json(payment: Payment, url: str | None) -> dict[str, Any]:
@@ -151,12 +157,13 @@ def payment_json(payment: Payment, url: str | None) -> dict[str, Any]:
 
 
 def refund_json(refund: Refund, payment: Payment) -> dict[str, Any]:
-    """A refund as the merchant sees it."""
+    """A refund as the merchant sees it. `reference` is that of the payment, `refund_reference` its own."""
     return {
         "id": refund.ref,
         "object": "refund",
         "payment": refund.payment,
         "reference": payment.reference,
+        "refund_reference": refund.reference or None,
         "amount": refund.amount,
         "currency": refund.currency,
         "state": refund.state,

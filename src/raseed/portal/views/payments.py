@@ -24,7 +24,7 @@ from raseed.payments import reconcile
 from raseed.payments.models import Payment
 from raseed.payments.states import Cause, State
 from raseed.portal.pages import PaymentsPage, Text
-from raseed.portal.reading import balance_page, payment_status, rows
+from raseed.portal.reading import balance_page, payment_status, rows, taken_back
 from raseed.portal.rendering import page
 
 ROWS_PER_PAGE = 50
@@ -155,5 +155,7 @@ def _after(payments: QuerySet[Payment], account: Account, cursor: str) -> QueryS
 
 def _total(payments: QuerySet[Payment], account: Account) -> Money:
     """What was paid in all that the filter holds, not only on this page."""
-    paid = payments.filter(state=State.SUCCEEDED).aggregate(minor=Sum("charge_minor"))["minor"]
-    return Money.from_minor(paid or 0, account.currency)
+    paid = payments.filter(state=State.SUCCEEDED).exclude(
+        id__in=taken_back(account.id).values_list("payment_id", flat=True)
+    )
+    return Money.from_minor(paid.aggregate(minor=Sum("charge_minor"))["minor"] or 0, account.currency)
