@@ -40,10 +40,9 @@ def follow_payment(account_id: str, payment_id: str) -> None:
 
 # Before all others: service may depend on it.
 @app.task(name="payments.consider_recharge", retry=AGAIN, priority=20)
-def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value, at: str = "") -> None:
-    """Charge an account's card if its balance is low and nothing speaks against it. `at`: when the line was reached."""
-    reached_at = datetime.fromisoformat(at) if at else None
-    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now(), reached_at)
+def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value) -> None:
+    """Charge an account's card if its balance is low and nothing speaks against it."""
+    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)

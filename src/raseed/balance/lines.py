@@ -15,7 +15,7 @@ from raseed.balance.models import Line, LineKind
 from raseed.db.queue import defer
 from raseed.money import Money
 
-# What is queued when a line is reached, by name: the rooms above do it. Each job takes `account_id`, and `at`: when the line was reached.
+# What is queued when a line is reached, by name: the rooms above do it. Each job takes `account_id`.
 JOBS: Final[dict[LineKind, str]] = {LineKind.RECHARGE: "payments.consider_recharge"}
 
 # Ledger balance − holds + credit limit, as the balance row has it; nothing where nothing was posted yet.
@@ -58,7 +58,7 @@ def look(account_id: UUID, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_REACH, {"account_id": account_id, "now": now})
         for (kind,) in cursor.fetchall():
-            defer(JOBS[LineKind(kind)], account_id=account_id, at=now.isoformat())
+            defer(JOBS[LineKind(kind)], account_id=account_id)
 
 
 def arm(account_id: UUID) -> frozenset[LineKind]:
