@@ -113,8 +113,7 @@ class Recharged:
                     [str(self.account.id)],
                 )
             for job in jobs:
-                reached_at = datetime.fromisoformat(job["at"]) if "at" in job else None
-                consider.consider(self.account.id, Cause(job.get("cause", "crossed")), now, reached_at)
+                consider.consider(self.account.id, Cause(job.get("cause", "crossed")), now)
                 done += 1
         return done
 

@@ -45,10 +45,9 @@ def follow_payment(account_id: str, payment_id: str) -> None:
 
 # Before all others: service may depend on it.
 @app.task(name="payments.consider_recharge", retry=AGAIN, priority=20)
-def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value, at: str = "") -> None:
-    """Charge an account's card if its balance is low and nothing speaks against it. `at`: when the line was reached."""
-    reached_at = datetime.fromisoformat(at) if at else None
-    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now(), reached_at)
+def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value) -> None:
+    """Charge an account's card if its balance is low and nothing speaks against it."""
+    consider.consider(UUID(account_id), RechargeCause(cause), timezone.now())
 
 
 @app.task(name="payments.follow_refund", retry=AGAIN, priority=5)
@@ -108,7 +107,7 @@ def mail_alert(account_id: str, alert_id: str) -> None:
 
 
 @app.task(name="balance.warn_low", retry=AGAIN)
-def warn_low(account_id: str, at: str) -> None:  # noqa: ARG001 - all lines say when they were reached
+def warn_low(account_id: str) -> None:
     """Warn that the balance came down to its line."""
     alerts.warn_low(UUID(account_id), timezone.now())
 

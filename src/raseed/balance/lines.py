@@ -16,7 +16,7 @@ from raseed.balance.suspension import run_out
 from raseed.db.queue import defer
 from raseed.money import Money
 
-# What is queued when a line is reached, by name: the rooms above do it. Each job takes `account_id`, and `at`: when the line was reached.
+# What is queued when a line is reached, by name: the rooms above do it. Each job takes `account_id`.
 JOBS: Final[dict[LineKind, str]] = {
     LineKind.RECHARGE: "payments.consider_recharge",
     LineKind.LOW_BALANCE: "balance.warn_low",
@@ -69,7 +69,7 @@ def look(account_id: UUID, now: datetime) -> None:
         cursor.execute(_REACH, {"account_id": account_id, "now": now})
         is_out, reached = cursor.fetchall()[0]
     for kind in reached:
-        defer(JOBS[LineKind(kind)], account_id=account_id, at=now.isoformat())
+        defer(JOBS[LineKind(kind)], account_id=account_id)
     if is_out:
         run_out(account_id, now)
 

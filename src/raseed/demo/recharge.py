@@ -35,7 +35,7 @@ WANTED: Final = change.Wanted(
     charges_per_day_max=1,
     month_charge_max=Money(1_000_000_000, "USD"),
 )
-PAYING, DECLINED, FAST, SWITCHED_OFF = 1, 3, 4, 6
+PAYING, SWITCHED_OFF, DECLINED, FAST = 1, 2, 3, 4
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Recharged:
         return Who(self.admin.id, "admin")
 
     def _consider(self, cause: Cause, at: datetime) -> None:
-        payment = consider.consider(self.account.id, cause, at, at if cause == Cause.CROSSED else None)
+        payment = consider.consider(self.account.id, cause, at)
         if payment is not None and payment.state == State.SUCCEEDED:
             issue_receipt_voucher(payment.account_id, payment.id, at + timedelta(seconds=1))
 

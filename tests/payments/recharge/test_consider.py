@@ -16,7 +16,7 @@ from raseed.money import Money
 from raseed.payments import paynow, reconcile
 from raseed.payments.models import GatewayHealth, Payment, PaymentMethod
 from raseed.payments.paynow import PaymentInProgress
-from raseed.payments.recharge import change, consider, guards, sweep
+from raseed.payments.recharge import change, guards, sweep
 from raseed.payments.recharge.models import Consideration, Mode, RechargeSettings
 from raseed.payments.recharge.reasons import Cause, Reason
 from raseed.payments.states import Cause as News
@@ -39,14 +39,13 @@ def low(falcon: Recharged, card: str = "4242424242424242") -> None:
 
 def test_a_deduction_that_leaves_25_charges_475_once(falcon: Recharged) -> None:
     low(falcon)
-    job = {"account_id": str(falcon.account.id), "at": NOON.isoformat()}
-    assert falcon.queued() == [job]
+    assert falcon.queued() == [{"account_id": str(falcon.account.id)}]
     assert falcon.work() == 1
     assert falcon.charges() == [47_500]
     assert falcon.available() == "500.0"
     assert falcon.reasons() == [Reason.CHARGE]
     # The same job again, as after a crash, neither charges nor says anything.
-    assert consider.consider(falcon.account.id, Cause.CROSSED, LATER, NOON) is None
+    assert falcon.consider(LATER) is None
     assert falcon.reasons() == [Reason.CHARGE]
     falcon.use("1")
     assert falcon.work(LATER) == 0

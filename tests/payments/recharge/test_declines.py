@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 
 from people import NOON
+from raseed.gateways.port import DeclineCode, Declined
 from raseed.payments import reconcile
 from raseed.payments.models import PaymentMethod
 from raseed.payments.recharge import series, sweep
 from raseed.payments.recharge.models import BarredCard
 from raseed.payments.recharge.reasons import Reason, Remedy, remedy_of
+from raseed.payments.settle import settle
 from raseed.payments.states import Cause as News
 from raseed.payments.states import State
 from recharging import DAY, Recharged
@@ -192,6 +194,38 @@ def test_what_nobody_confirmed_within_24_hours_is_canceled_at_the_bank_and_pause
     falcon.work(now + DAY)
     falcon.consider(now + DAY)
     assert len(attempts(falcon)) == 1
+
+
+def test_a_decline_that_wants_the_holder_bars_no_card_and_goes_on_to_the_next(falcon: Recharged) -> None:
+    first, second = falcon.card(), falcon.card(MASTERCARD)
+    low(falcon)
+    # The bank did nothing with the request, so that the answer can be told here.
+    falcon.bank.behaviour(next="G8")
+    falcon.work()
+    (payment,) = falcon.recharges()
+    wants = Declined("pay_of_another_bank", DeclineCode.AUTHENTICATION_REQUIRED, retryable=False)
+    settle(payment.account_id, payment.id, wants, News.RECONCILE, NOON)
+    falcon.work()
+    assert list(falcon.recharges().values_list("method_id", "state")) == [
+        (first.id, State.FAILED),
+        (second.id, State.SUCCEEDED),
+    ]
+    assert falcon.charges() == [47_500]
+    assert not BarredCard.objects.filter(account_id=falcon.account.id).exists()
+
+
+def test_a_decline_that_wants_the_holder_pauses_where_no_card_is_left(falcon: Recharged) -> None:
+    falcon.card()
+    low(falcon)
+    falcon.bank.behaviour(next="G8")
+    falcon.work()
+    (payment,) = falcon.recharges()
+    wants = Declined("pay_of_another_bank_2", DeclineCode.AUTHENTICATION_REQUIRED, retryable=False)
+    settle(payment.account_id, payment.id, wants, News.RECONCILE, NOON)
+    assert (falcon.series().paused_why, falcon.last().reason) == (Remedy.AUTHENTICATE, Reason.GAVE_UP)
+    sweep.sweep(NOON + DAY)
+    falcon.work(NOON + DAY)
+    assert (len(attempts(falcon)), falcon.charges(), falcon.notices()) == (1, [], 1)
 
 
 @pytest.mark.parametrize(

@@ -40,22 +40,19 @@ _TRY_GOES_ON: Final = frozenset(
 )
 
 
-def consider(
-    account_id: UUID, cause: Cause, now: datetime, reached_at: datetime | None = None
-) -> Payment | None:
+def consider(account_id: UUID, cause: Cause, now: datetime) -> Payment | None:
     """Charge the account's card if every guard lets it; the payment as it then is, None for a no.
 
-    The no stands in the history. An account that never set recharge up has none. `reached_at` is when the balance came to the
-    line: that it is above it again is no news if that was considered before, by the same job in an earlier life.
+    The no stands in the history. An account that never set recharge up has none.
     """
-    payment = _decide(account_id, cause, now, reached_at)
+    payment = _decide(account_id, cause, now)
     if payment is None:
         return None
     return paynow.submit(account_id, payment.id, now, News.RECHARGE)
 
 
 @begun_again
-def _decide(account_id: UUID, cause: Cause, now: datetime, reached_at: datetime | None) -> Payment | None:
+def _decide(account_id: UUID, cause: Cause, now: datetime) -> Payment | None:
     """One transaction: the no, or the committed intent."""
     with atomic():
         account = _turn(account_id)
@@ -72,7 +69,7 @@ def _decide(account_id: UUID, cause: Cause, now: datetime, reached_at: datetime 
                 if payment is not None:
                     return payment
                 no = guards.in_flight(here)
-        _refuse(here, no, cause, is_news=_is_news(here, no, cause, reached_at))
+        _refuse(here, no, cause, is_news=_is_news(here, no, cause))
     return None
 
 
@@ -164,12 +161,15 @@ def _intent(here: Situation, card: PaymentMethod, quoted: TopUpQuote, number: in
     )
 
 
-def _is_news(here: Situation, no: No, cause: Cause, reached_at: datetime | None) -> bool:
-    """Whether the no explains anything: a balance above the threshold does only after it came down to it, once."""
+def _is_news(here: Situation, no: No, cause: Cause) -> bool:
+    """Whether the no explains anything. A balance above the threshold does only after it came down to it.
+
+    And not after a charge: then the same job has run before, and this is why the balance is above the threshold.
+    """
     if no.reason != Reason.ABOVE_THRESHOLD:
         return True
-    before = here.series.considered_at
-    return cause == Cause.CROSSED and not (reached_at and before and before >= reached_at)
+    last = history.latest(here.account.id)
+    return cause == Cause.CROSSED and not (last and last.reason == Reason.CHARGE)
 
 
 def _refuse(here: Situation, no: No, cause: Cause, *, is_news: bool) -> None:
