@@ -21,6 +21,7 @@ from raseed.documents import issue
 from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
 from raseed.payments import inbox, reconcile, resolve, walk
+from raseed.payments.cards import expiry, forgetting, setups, watch
 from raseed.payments.states import Cause
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,18 @@ STALLED_AFTER = timedelta(seconds=30)
 def follow_payment(account_id: str, payment_id: str) -> None:
     """Ask about a payment whose outcome is open."""
     reconcile.follow(UUID(account_id), UUID(payment_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.follow_setup", retry=AGAIN, priority=5)
+def follow_setup(account_id: str, setup_id: str) -> None:
+    """Ask about a card setup whose outcome is open."""
+    setups.follow(UUID(account_id), UUID(setup_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.forget_card", retry=AGAIN)
+def forget_card(account_id: str, method_id: str) -> None:
+    """Have the gateway forget a card that was removed."""
+    forgetting.forget(UUID(account_id), UUID(method_id), timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -58,6 +71,12 @@ def mail_receipt(account_id: str, document_id: str) -> None:
 def mail_service_restored(account_id: str, at: str) -> None:
     """Write the mail that says that service is back."""
     mails.mail_service_restored(UUID(account_id), datetime.fromisoformat(at), timezone.now())
+
+
+@app.task(name="notifications.mail_address_removed", retry=AGAIN)
+def mail_address_removed(account_id: str, address: str, at: str) -> None:
+    """Tell an address that it gets no more papers."""
+    mails.mail_address_removed(UUID(account_id), address, datetime.fromisoformat(at), timezone.now())
 
 
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
@@ -110,6 +129,35 @@ def wake_webhooks(timestamp: int) -> None:  # noqa: ARG001
 def ask_silent(timestamp: int) -> None:  # noqa: ARG001
     """Ask about every silence whose own job was lost."""
     reconcile.ask_silent(timezone.now())
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="payments.ask_silent_setups", queueing_lock="payments.ask_silent_setups")
+def ask_silent_setups(timestamp: int) -> None:  # noqa: ARG001
+    """Ask about every card setup whose own job was lost."""
+    setups.ask_silent(timezone.now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="payments.watch_cards", queueing_lock="payments.watch_cards", priority=10)
+def watch_cards(timestamp: int) -> None:  # noqa: ARG001
+    """Look whether stolen cards are being tried."""
+    watch.watch(timezone.now())
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="payments.forget_overdue", queueing_lock="payments.forget_overdue")
+def forget_overdue(timestamp: int) -> None:  # noqa: ARG001
+    """Have removed cards forgotten whose job failed, or had to wait for a payment."""
+    forgetting.forget_overdue(timezone.now())
+
+
+# In the morning where most accounts are.
+@app.periodic(cron="5 6 * * *")
+@app.task(name="payments.tell_of_expiry", queueing_lock="payments.tell_of_expiry")
+def tell_of_expiry(timestamp: int) -> None:  # noqa: ARG001
+    """Tell Admins of cards that expire in 30 or 7 days."""
+    expiry.tell_of_expiry(timezone.now())
 
 
 @app.periodic(cron="* * * * * */15")

@@ -58,6 +58,10 @@ class Action(StrEnum):
     SEE_USERS = "see_users"
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
+    SEE_DETAILS = "see_details"
+    CHANGE_DETAILS = "change_details"
+    CHANGE_CARDS = "change_cards"
+    ORDER_CARDS = "order_cards"
     CHANGE_OWN_PROFILE = "change_own_profile"
     SEE_BACKOFFICE = "see_backoffice"
     SEE_ACCOUNTS = "see_accounts"
@@ -70,6 +74,8 @@ class Action(StrEnum):
     TRY_WEBHOOK_AGAIN = "try_webhook_again"
     SEE_BREAKS = "see_breaks"
     END_BREAK = "end_break"
+    SEE_REQUESTS = "see_requests"
+    ANSWER_REQUEST = "answer_request"
 
 
 class Public(StrEnum):
@@ -98,6 +104,10 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.SEE_USERS: _ADMINS,
     Action.MANAGE_USERS: _ADMINS,
     Action.CHANGE_SETTINGS: _ADMINS,
+    Action.SEE_DETAILS: _ADMINS,
+    Action.CHANGE_DETAILS: _ADMINS,
+    Action.CHANGE_CARDS: _ADMINS,
+    Action.ORDER_CARDS: _ADMINS,
     Action.CHANGE_OWN_PROFILE: _ACCOUNT | _STAFF,
     Action.SEE_BACKOFFICE: _STAFF,
     Action.SEE_ACCOUNTS: _STAFF,
@@ -110,11 +120,13 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.TRY_WEBHOOK_AGAIN: _STAFF,
     Action.SEE_BREAKS: _STAFF,
     Action.END_BREAK: _FINANCE,
+    Action.SEE_REQUESTS: _STAFF,
+    Action.ANSWER_REQUEST: _STAFF,
 }
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
 # a session left open on a desk, or stolen, must not take a person's access over or carry data away.
-NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY})
+NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset({Action.CHANGE_SECURITY, Action.CHANGE_CARDS})
 
 # All that a person may do who must have a second factor and has none yet.
 WITHOUT_FACTOR: Final = frozenset({Action.SEE_SECURITY, Action.CHANGE_SECURITY, Action.CONFIRM_IDENTITY})
@@ -168,6 +180,15 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:user_disable": Action.MANAGE_USERS,
     "portal:user_enable": Action.MANAGE_USERS,
     "portal:general": Action.CHANGE_SETTINGS,
+    "portal:details": Action.SEE_DETAILS,
+    "portal:details_change": Action.CHANGE_DETAILS,
+    "portal:details_ask": Action.CHANGE_DETAILS,
+    "portal:card_add": Action.CHANGE_CARDS,
+    "portal:card_setup": Action.SEE_DETAILS,
+    "portal:card_return": Action.SEE_DETAILS,
+    "portal:card_default": Action.CHANGE_CARDS,
+    "portal:card_remove": Action.CHANGE_CARDS,
+    "portal:card_move": Action.ORDER_CARDS,
     "portal:profile": Action.CHANGE_OWN_PROFILE,
     "portal:profile_password": Action.CHANGE_OWN_PROFILE,
     "portal:profile_sessions": Action.CHANGE_OWN_PROFILE,
@@ -186,6 +207,9 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:breaks": Action.SEE_BREAKS,
     "backoffice:break_take": Action.END_BREAK,
     "backoffice:break_end": Action.END_BREAK,
+    "backoffice:requests": Action.SEE_REQUESTS,
+    "backoffice:request_approve": Action.ANSWER_REQUEST,
+    "backoffice:request_refuse": Action.ANSWER_REQUEST,
 }
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import break_views, views, webhooks
+from raseed.backoffice import break_views, request_views, views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -23,6 +23,17 @@ urlpatterns = [
     path("breaks/<int:break_id>/take", break_views.break_take, name="break_take"),
     path("breaks/<int:break_id>/end", break_views.break_end, name="break_end"),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
+    path("requests", request_views.requests, name="requests"),
+    path(
+        "accounts/<uuid:account_id>/requests/<uuid:change_request_id>/approve",
+        request_views.request_approve,
+        name="request_approve",
+    ),
+    path(
+        "accounts/<uuid:account_id>/requests/<uuid:change_request_id>/refuse",
+        request_views.request_refuse,
+        name="request_refuse",
+    ),
     path("webhooks", webhooks.page, name="webhooks"),
     path("webhooks/try-again", webhooks.try_again, name="webhook_try_again"),
 ]

@@ -20,6 +20,7 @@ class MailKind(models.TextChoices):
 
     RECEIPT = "receipt", _("Receipt voucher")
     SERVICE_RESTORED = "service_restored", _("Service restored")
+    ADDRESS_REMOVED = "address_removed", _("Billing e-mail removed")
 
 
 class PersonalKind(models.TextChoices):
@@ -38,6 +39,14 @@ class PersonalKind(models.TextChoices):
     CODES_MADE = Notice.CODES_MADE.value, _("Recovery codes made")
     CODE_USED = Notice.CODE_USED.value, _("Recovery code used")
     FACTORS_RESET = Notice.FACTORS_RESET.value, _("Second factor reset")
+    CARD_ADDED = Notice.CARD_ADDED.value, _("Card added")
+    CARD_REMOVED = Notice.CARD_REMOVED.value, _("Card removed")
+    CARD_MADE_DEFAULT = Notice.CARD_MADE_DEFAULT.value, _("Default card changed")
+    CARD_EXPIRES = Notice.CARD_EXPIRES.value, _("Card expires")
+    DETAILS_CHANGED = Notice.DETAILS_CHANGED.value, _("Billing details changed")
+    REQUEST_APPROVED = Notice.REQUEST_APPROVED.value, _("Request approved")
+    REQUEST_REFUSED = Notice.REQUEST_REFUSED.value, _("Request refused")
+    CARD_TESTING = Notice.CARD_TESTING.value, _("Cards are being tested")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET)

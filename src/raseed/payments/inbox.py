@@ -19,9 +19,10 @@ from raseed.audit import log
 from raseed.audit.log import Who
 from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
-from raseed.gateways.port import Busy, ForgedWebhook, Unknown, WebhookEvent
+from raseed.gateways.port import Busy, ForgedWebhook, Subject, Unknown, WebhookEvent
 from raseed.gateways.registry import gateway
 from raseed.payments import tally
+from raseed.payments.cards import setups
 from raseed.payments.models import InboxEvent, Payment
 from raseed.payments.references import owner_of
 from raseed.payments.settle import settle
@@ -37,6 +38,7 @@ TAKEN_FOR: Final = timedelta(seconds=30)
 # One turn ends after so long, so that turns which begin every second are two or three at a time and leave workers for other jobs.
 TURN_S: Final = 1.8
 NO_PAYMENT: Final = "names no payment of ours"
+NO_SETUP: Final = "names no card setup of ours"
 
 
 def receive(gateway_name: str, raw: bytes, headers: Mapping[str, str], now: datetime) -> bool:
@@ -58,9 +60,19 @@ def _keep(gateway_name: str, event: WebhookEvent, raw: bytes, now: datetime) -> 
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO payments_inboxevent"
-            " (gateway, event_id, kind, gateway_ref, payment_id, body, received_at, next_try_at, tries, fault)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT DO NOTHING RETURNING id",
-            [gateway_name, event.event_id, event.kind, event.gateway_ref, event.payment_id, raw, now, now],
+            " (gateway, event_id, kind, subject, gateway_ref, payment_id, body, received_at, next_try_at, tries, fault)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '') ON CONFLICT DO NOTHING RETURNING id",
+            [
+                gateway_name,
+                event.event_id,
+                event.kind,
+                event.subject.value,
+                event.gateway_ref,
+                event.payment_id,
+                raw,
+                now,
+                now,
+            ],
         )
         return cursor.fetchone() is not None
 
@@ -78,6 +90,7 @@ class _Letter:
     gateway_ref: str
     payment_id: UUID | None
     tries: int
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +140,8 @@ def _take(now: datetime) -> list[_Letter]:
             WITH due AS (SELECT id FROM payments_inboxevent WHERE next_try_at <= %s
                          ORDER BY next_try_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
             UPDATE payments_inboxevent AS kept SET next_try_at = %s FROM due WHERE kept.id = due.id
-            RETURNING kept.id, kept.gateway, kept.event_id, kept.gateway_ref, kept.payment_id, kept.tries
+            RETURNING kept.id, kept.gateway, kept.event_id, kept.gateway_ref, kept.payment_id, kept.tries,
+                      kept.subject
             """,
             [now, BATCH, now + TAKEN_FOR],
         )
@@ -145,6 +159,8 @@ def _by_payment(batch: list[_Letter]) -> list[list[_Letter]]:
 def _look(letter: _Letter, now: datetime) -> _Fault | None:
     """Fetch and settle; what went wrong, or nothing. A letter that makes us stumble must not stop the others."""
     try:
+        if letter.subject == Subject.SETUP:
+            return _look_at_setup(letter, now)
         owner = owner_of(letter.gateway, letter.payment_id)
         if owner is None:
             return _Fault(NO_PAYMENT)
@@ -157,6 +173,15 @@ def _look(letter: _Letter, now: datetime) -> _Fault | None:
     except Exception as error:
         logger.exception("webhook %s of %s cannot be applied", letter.event_id, letter.gateway)
         return _Fault(f"{type(error).__name__}: {error}"[:2000])
+    return None
+
+
+def _look_at_setup(letter: _Letter, now: datetime) -> _Fault | None:
+    outcome = setups.by_letter(letter.gateway, letter.gateway_ref, letter.payment_id, now)
+    if outcome is None:
+        return _Fault(NO_SETUP)
+    if isinstance(outcome, Unknown | Busy):
+        return _Fault(f"the gateway gave no answer: {outcome}", silence=True)
     return None
 
 

@@ -31,7 +31,11 @@ class Place:
 
 BILLING_TABS: Final = (
     Place(_("Balance Details"), "portal:balance", covers=("portal:pay", "portal:payment")),
-    Place(_("Billing Details"), "portal:details"),
+    Place(
+        _("Billing Details"),
+        "portal:details",
+        covers=("portal:details_change", "portal:details_ask", "portal:card_add"),
+    ),
     Place(_("Invoices & Payments"), "portal:invoices"),
     Place(_("Statement of Account"), "portal:statement"),
 )
@@ -77,6 +81,7 @@ STAFF_SIDE: Final = (
         "people",
         covers=("backoffice:account", "backoffice:account_new", "backoffice:admin_new", "backoffice:rename"),
     ),
+    Place(_("Requests"), "backoffice:requests", "inbox"),
     Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
     Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),

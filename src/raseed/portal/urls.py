@@ -2,7 +2,19 @@
 
 from django.urls import include, path
 
-from raseed.portal.views import balance, guides, mailbox, pay, payments, profile, settings, start, users
+from raseed.portal.views import (
+    balance,
+    cards,
+    details,
+    guides,
+    mailbox,
+    pay,
+    payments,
+    profile,
+    settings,
+    start,
+    users,
+)
 
 app_name = "portal"
 urlpatterns = [
@@ -26,6 +38,23 @@ urlpatterns = [
     path("settings/billing/balance", balance.balance, name="balance"),
     path("settings/billing/balance/pay", pay.pay, name="pay"),
     path("settings/billing/balance/pay/summary", pay.pay_summary, name="pay_summary"),
+    path("settings/billing/details", details.details, name="details"),
+    path("settings/billing/details/change", details.details_change, name="details_change"),
+    path("settings/billing/details/ask", details.details_ask, name="details_ask"),
+    path("settings/billing/details/cards/new", cards.card_add, name="card_add"),
+    path("settings/billing/details/cards/<uuid:card_setup_id>", cards.card_setup, name="card_setup"),
+    path("settings/billing/details/cards/<uuid:card_setup_id>/return", cards.card_return, name="card_return"),
+    path(
+        "settings/billing/details/cards/<uuid:payment_method_id>/default",
+        cards.card_default,
+        name="card_default",
+    ),
+    path(
+        "settings/billing/details/cards/<uuid:payment_method_id>/remove",
+        cards.card_remove,
+        name="card_remove",
+    ),
+    path("settings/billing/details/cards/<uuid:payment_method_id>/move", cards.card_move, name="card_move"),
     path("settings/billing/invoices", payments.invoices, name="invoices"),
     path("settings/billing/payments/<uuid:payment_id>", payments.payment, name="payment"),
     path(

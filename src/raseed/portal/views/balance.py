@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from raseed.accounts.access import Action, ActorRequest, account_of, requires
 from raseed.payments.models import Payment
+from raseed.portal.details_reading import expiring
 from raseed.portal.reading import balance_page
 from raseed.portal.rendering import page
 
@@ -23,5 +24,6 @@ def balance(request: ActorRequest) -> HttpResponse:
         follow = None
     else:
         follow = Payment.objects.filter(account_id=account.id, id=wanted).first()
-    shown = balance_page(account, timezone.now(), may_pay=request.actor.may(Action.PAY), follow=follow)
-    return page(request, "portal/balance.html", {"page": shown})
+    now = timezone.now()
+    shown = balance_page(account, now, may_pay=request.actor.may(Action.PAY), follow=follow)
+    return page(request, "portal/balance.html", {"page": shown, "expiring": expiring(account, now)})
