@@ -1,10 +1,12 @@
 """Months of believable life for the demo's accounts: top-ups at the sandbox bank, and rated usage day by day.
 
 Usage is written as entries that are rated already. Everything goes through the same doors as real life: top-ups
-through open, submit, settle and the bank's own page; usage through the ledger's one writer.
+through open, submit, settle and the bank's own page; usage through the ledger's one writer. Falcon has a second card that
+expires soon, and has asked staff for a change.
 """
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid5
 
@@ -13,7 +15,9 @@ from django.conf import settings
 from rich.console import Console
 from rich.progress import track
 
-from raseed.accounts.models import Account, User
+from raseed.accounts import details
+from raseed.accounts.models import Account, Role, User
+from raseed.audit.log import Who
 from raseed.balance.equation import available
 from raseed.balance.models import Reason
 from raseed.balance.suspension import suspend
@@ -24,6 +28,8 @@ from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import Money
 from raseed.payments import paynow, reconcile
+from raseed.payments.cards import setups
+from raseed.payments.cards.setups import AddCard
 from raseed.payments.states import Cause
 
 DAYS = 92
@@ -54,6 +60,8 @@ def live(accounts: DemoAccounts, now: datetime, console: Console) -> None:
         if available(accounts.palm) > Money(20_000_000, "USD"):
             _use(accounts.palm, day, chance)
     _run_out(accounts.palm, now - timedelta(hours=5))
+    _second_card(accounts.falcon, falcon_admin, now - timedelta(days=2))
+    _ask_for_a_change(accounts.falcon, falcon_admin, now - timedelta(hours=3))
 
 
 def _use(account: Account, day: datetime, chance: random.Random) -> None:
@@ -85,6 +93,24 @@ def _run_out(account: Account, now: datetime) -> None:
         suspend(account.id, Reason.BALANCE, now)
 
 
+def _second_card(account: Account, admin: User, at: datetime) -> None:
+    """A card that was added without a payment and expires this month."""
+    by = Who(admin.id, Role.ADMIN)
+    setup = setups.open_setup(AddCard(account.id, uuid5(account.id, "second card"), by, account.language), at)
+    setup = setups.submit(account.id, setup.id, at)
+    expiry = f"{at:%m/%y}"
+    _at_the_bank(f"/admin/keep/{setup.gateway_ref}", {"card": "5555555555554444", "expiry": expiry})
+    setups.follow(account.id, setup.id, Cause.PAGE, at + timedelta(seconds=20))
+
+
+def _ask_for_a_change(account: Account, admin: User, at: datetime) -> None:
+    """A request that waits for staff."""
+    wanted = replace(
+        details.kept(details.details_of(account.id)), address="Office 1104, Al Sarab Tower, ADGM, Abu Dhabi"
+    )
+    details.ask(account.id, wanted, "We moved to Abu Dhabi on the 1st.", Who(admin.id, Role.ADMIN), at)
+
+
 def _top_up(account: Account, admin: User, credit: Money, at: datetime, *, save: bool) -> None:
     """A payment on a new card at that time, typed at the sandbox bank, with its voucher."""
     payment = paynow.open_payment(
@@ -107,10 +133,15 @@ def _top_up(account: Account, admin: User, credit: Money, at: datetime, *, save:
 
 
 def _type_card(gateway_ref: str) -> None:
+    _at_the_bank(f"/admin/pay/{gateway_ref}", {"card": "4242424242424242"})
+
+
+def _at_the_bank(door: str, typed: dict[str, str]) -> None:
+    """Act as the customer on the bank's pages."""
     answer = httpx.post(
-        f"{settings.SANDBOX_URL}/admin/pay/{gateway_ref}",
+        f"{settings.SANDBOX_URL}{door}",
         headers={"Authorization": f"Bearer {settings.SANDBOX_SECRET_KEY}"},
-        json={"card": "4242424242424242", "outcome": "complete"},
+        json={"outcome": "complete", **typed},
         timeout=10,
         trust_env=False,
     )
