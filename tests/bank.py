@@ -115,6 +115,13 @@ class RunningBank:
         order = {"card": card, "outcome": outcome, **fields}
         return self._said(self.client.post(f"{self.url}/admin/pay/{ref}", json=order))
 
+    def keep(
+        self, ref: str, card: str = "4242424242424242", outcome: str = "complete", **fields: str
+    ) -> dict[str, Any]:
+        """As `pay`, for a card that is to be kept: {"setup": …, "redirect": url or None}."""
+        order = {"card": card, "outcome": outcome, **fields}
+        return self._said(self.client.post(f"{self.url}/admin/keep/{ref}", json=order))
+
     def book(self) -> list[dict[str, Any]]:
         """Every line of the bank's book."""
         return list(self.dump()["entries"])
@@ -146,6 +153,19 @@ class RunningBank:
         }
         headers = {"Idempotency-Key": key or str(body["reference"])}
         return self.client.post(f"{self.url}/v1/payments", json=body, headers=headers)
+
+    def set_up(self, key: str | None = None, **fields: object) -> httpx.Response:
+        """POST /v1/setups for a new reference, unless told otherwise."""
+        reference = str(uuid4())
+        body = {
+            "reference": reference,
+            "customer": "customer-1",
+            "currency": "USD",
+            "return_url": "http://localhost:8000/return",
+            **fields,
+        }
+        headers = {"Idempotency-Key": key or str(body["reference"])}
+        return self.client.post(f"{self.url}/v1/setups", json=body, headers=headers)
 
     def save_card(self, card: str = "4242424242424242", customer: str = "customer-1") -> str:
         """Pay once with a new card and save it; the saved reference."""

@@ -41,6 +41,8 @@ COPIES = {
 # The sprite holds these and no others: each is used by a template.
 ICONS = (
     "arrow-clockwise",
+    "arrow-down",
+    "arrow-up",
     "box-arrow-right",
     "check-circle-fill",
     "chevron-down",
@@ -52,12 +54,14 @@ ICONS = (
     "gear",
     "hourglass-split",
     "house",
+    "inbox",
     "info-circle-fill",
     "key",
     "list",
     "lock",
     "moon-stars",
     "paperclip",
+    "pencil",
     "people",
     "person-circle",
     "plus-lg",

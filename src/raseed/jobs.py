@@ -25,7 +25,8 @@ from raseed.gateways.port import GatewayUnavailable
 from raseed.notifications import mails, send
 from raseed.notifications.webhooks import records, turns
 from raseed.payments import follow_refund, inbox, reconcile, resolve, walk
-from raseed.payments.recharge import consider, sweep
+from raseed.payments.cards import expiry, forgetting, setups, watch
+from raseed.payments.recharge import consider, series, sweep
 from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.states import Cause
 from raseed.worker import PAPERS, standing_back
@@ -50,10 +51,28 @@ def consider_recharge(account_id: str, cause: str = RechargeCause.CROSSED.value)
     consider.consider(UUID(account_id), RechargeCause(cause), timezone.now())
 
 
+@app.task(name="payments.card_changed", retry=AGAIN, priority=20)
+def card_changed(account_id: str) -> None:
+    """Try at once with the card that was added, or is the default now."""
+    series.card_changed(UUID(account_id), timezone.now())
+
+
 @app.task(name="payments.follow_refund", retry=AGAIN, priority=5)
 def ask_about_refund(account_id: str, refund_id: str) -> None:
     """Ask about a refund whose outcome is open."""
     follow_refund.follow_refund(UUID(account_id), UUID(refund_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.follow_setup", retry=AGAIN, priority=5)
+def follow_setup(account_id: str, setup_id: str) -> None:
+    """Ask about a card setup whose outcome is open."""
+    setups.follow(UUID(account_id), UUID(setup_id), Cause.RECONCILE, timezone.now())
+
+
+@app.task(name="payments.forget_card", retry=AGAIN)
+def forget_card(account_id: str, method_id: str) -> None:
+    """Have the gateway forget a card that was removed."""
+    forgetting.forget(UUID(account_id), UUID(method_id), timezone.now())
 
 
 @app.task(name="documents.issue_receipt_voucher", retry=AGAIN, priority=10)
@@ -151,6 +170,12 @@ def mail_dispute(account_id: str, dispute_id: str, state: str) -> None:
     mails.mail_dispute(UUID(account_id), UUID(dispute_id), state, timezone.now())
 
 
+@app.task(name="notifications.mail_address_removed", retry=AGAIN)
+def mail_address_removed(account_id: str, address: str, at: str) -> None:
+    """Tell an address that it gets no more papers."""
+    mails.mail_address_removed(UUID(account_id), address, datetime.fromisoformat(at), timezone.now())
+
+
 @app.task(name="notifications.mail_invitation", retry=AGAIN)
 def mail_invitation(user_id: str) -> None:
     """Write the mail with the link to choose a first password."""
@@ -215,6 +240,35 @@ def ask_silent(timestamp: int) -> None:  # noqa: ARG001
 def sweep_recharges(timestamp: int) -> None:  # noqa: ARG001
     """Find recharges that are due, and those that an event missed."""
     sweep.sweep(timezone.now())
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="payments.ask_silent_setups", queueing_lock="payments.ask_silent_setups")
+def ask_silent_setups(timestamp: int) -> None:  # noqa: ARG001
+    """Ask about every card setup whose own job was lost."""
+    setups.ask_silent(timezone.now())
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="payments.watch_cards", queueing_lock="payments.watch_cards", priority=10)
+def watch_cards(timestamp: int) -> None:  # noqa: ARG001
+    """Look whether stolen cards are being tried."""
+    watch.watch(timezone.now())
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="payments.forget_overdue", queueing_lock="payments.forget_overdue")
+def forget_overdue(timestamp: int) -> None:  # noqa: ARG001
+    """Have removed cards forgotten whose job failed, or had to wait for a payment."""
+    forgetting.forget_overdue(timezone.now())
+
+
+# In the morning where most accounts are.
+@app.periodic(cron="5 6 * * *")
+@app.task(name="payments.tell_of_expiry", queueing_lock="payments.tell_of_expiry")
+def tell_of_expiry(timestamp: int) -> None:  # noqa: ARG001
+    """Tell Admins of cards that expire in 30 or 7 days."""
+    expiry.tell_of_expiry(timezone.now())
 
 
 @app.periodic(cron="* * * * * */15")

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from bank import Postbox
 from conftest import RealDatabase, _attached
-from raseed.bench import registry, webhooks
+from raseed.bench import cardtesting, registry, webhooks
 from raseed.bench.figures import percentile, rate
 from raseed.bench.house import House, free_port
 from raseed.bench.registry import Given
@@ -25,6 +25,12 @@ from raseed.db.embedded import OWNER_ROLE, SUPERUSER
 from raseed.gateways import registry as gateways
 
 KEYS = {
+    "cardtesting": {
+        "plain_reached_bank",
+        "clever_reached_bank",
+        "plain_alarm_after_s",
+        "plain_honest_hindered",
+    },
     "ledger": {"posts_per_second", "hot_account_posts_per_second", "share_of_pgbench"},
     "page": {"p99_small_ms", "p99_large_ms", "ratio"},
     "paynow": {"per_second", "overhead_p50_ms", "overhead_p99_ms", "pdf_backlog", "mail_backlog"},
@@ -67,6 +73,8 @@ def given(
     settings.PUBLIC_URL, settings.SANDBOX_URL = os.environ["PUBLIC_URL"], os.environ["SANDBOX_URL"]
     settings.EMAIL_PORT = urlsplit(os.environ["SMTP_URL"]).port or free_port()
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    # One of them sets its own.
+    settings.CARD_LIMITS = dict(settings.CARD_LIMITS)
     token = registry._GIVEN.set(Given(house, Console(quiet=True), seconds=0.3, entries=1_000))
     yield registry.given()
     registry._GIVEN.reset(token)
@@ -74,7 +82,9 @@ def given(
     gateways.close_all()
 
 
-@pytest.mark.parametrize("names", [("ledger",), ("verify",), ("page", "paynow", "recharge")], ids="+".join)
+@pytest.mark.parametrize(
+    "names", [("ledger",), ("cardtesting",), ("verify",), ("page", "paynow", "recharge")], ids="+".join
+)
 def test_a_bench_gives_its_figures(
     given: Given, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,11 +93,27 @@ def test_a_bench_gives_its_figures(
     monkeypatch.setattr("raseed.bench.ledger.SCALE", 1)
     monkeypatch.setattr("raseed.bench.paynow.CLIENTS", 2)
     monkeypatch.setattr("raseed.bench.paynow.WARM_UP", 1)
+    fewer = {"ATTEMPTS": 50, "PLACES": 10, "ACCOUNTS": 5, "HONEST": 4}
+    for name, value in fewer.items():
+        monkeypatch.setattr(f"raseed.bench.cardtesting.{name}", value)
+    monkeypatch.setitem(cardtesting.CARD_LIMITS, "alarm_attempts", 8)
     for name in names:
         figures = registry._figures(registry.BENCHES[name])
         assert KEYS[name] <= set(figures)
         assert all(isinstance(value, int | float) for value in figures.values()), figures
         assert figures.get("violations", 0) == 0
+        if name == "cardtesting":
+            _is_held_back(figures)
+
+
+def _is_held_back(figures: dict[str, object]) -> None:
+    """Three cards an account at most, fewer once the alarm asks for puzzles; nobody honest is hindered."""
+    assert figures["clever_reached_bank"] == 3 * 5
+    # Those that came before the alarm, which looks every ten seconds.
+    assert 8 <= int(str(figures["plain_reached_bank"])) < 3 * 5
+    for kind in ("plain", "clever"):
+        assert figures[f"{kind}_honest_hindered"] == 0
+        assert 0 < float(str(figures[f"{kind}_alarm_after_s"])) <= 50
 
 
 def test_every_bench_is_tried_here_or_starts_all_by_itself() -> None:

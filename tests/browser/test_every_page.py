@@ -21,7 +21,7 @@ from raseed.balance.models import Reason
 from whole import Whole
 
 # The way back from the bank is no page: it asks the bank and leads on.
-NO_PAGE = {"portal:payment_return"}
+NO_PAGE = {"portal:payment_return", "portal:card_return"}
 
 
 def test_axe_finds_nothing_on_any_page(visitor: Callable[[Look], Visitor], look: Look, whole: Whole) -> None:

@@ -18,8 +18,10 @@ from raseed.accounts.models import User
 from raseed.config.environment import PROJECT_DIR
 
 SOURCE = PROJECT_DIR / "src" / "raseed"
-# The one GET that asks the bank (docs/adr/0009).
-ASKS_BANK = "portal:payment_return"
+# The GETs that ask the bank (docs/adr/0009).
+PAYMENT_RETURN = "portal:payment_return"
+CARD_RETURN = "portal:card_return"
+ASKS_BANK = frozenset({PAYMENT_RETURN, CARD_RETURN})
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def pages_of(who: Visitor, world: World) -> Iterator[str]:
     """The addresses that this visitor may open, with their own things in them."""
     sides = [who.side] if who.side else world.sides
     for name, pattern in routes():
-        if not who.may_open(name) or name == ASKS_BANK:
+        if not who.may_open(name) or name in ASKS_BANK:
             continue
         parameters = list(pattern.pattern.converters)
         for side in sides:

@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import reverse
 
 from addresses import routes
-from doors.places import ASKS_BANK, Address, addresses_of, methods, queries
+from doors.places import ASKS_BANK, CARD_RETURN, PAYMENT_RETURN, Address, addresses_of, methods, queries
 from doors.reading import faults_of
 from doors.rows import Copies, changed, rows_of
 from doors.world import UnknownParameter, Visitor, World
@@ -125,7 +125,7 @@ def test_every_address_answers_everybody_as_the_table_says(
     for name, addresses in every.items():
         for who in world.visitors():
             for at in addresses:
-                if name == ASKS_BANK and _is_own(who, at, world) and who.may_open(name):
+                if name in ASKS_BANK and _is_own(who, at, world) and who.may_open(name):
                     continue
                 _look(walk, name, who, at, clients[who.name])
                 _name_things_of_others(walk, name, who, at, clients[who.name])
@@ -212,7 +212,7 @@ def _never_shown(walk: Walk, every: dict[str, list[Address]]) -> list[str]:
         for name in every
         for who in walk.world.visitors()
         if isinstance(ROUTES[name], Action)
-        and name not in {ASKS_BANK, *THEIR_OWN}
+        and name not in {*ASKS_BANK, *THEIR_OWN}
         and who.may_open(name)
         and not walk.own[name, who.name]
     ]
@@ -238,16 +238,20 @@ def _write(walk: Walk) -> None:
     TABLE.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def test_the_return_from_the_bank_asks_about_ones_own_payment_and_moves_nothing_else(
-    world: World, copies: Copies
+@pytest.mark.parametrize(
+    ("route", "thing", "table"),
+    [(PAYMENT_RETURN, "open", "payments_payment"), (CARD_RETURN, "card at the bank", "cards_cardsetup")],
+)
+def test_the_return_from_the_bank_asks_about_ones_own_and_moves_nothing_else(
+    world: World, copies: Copies, route: str, thing: str, table: str
 ) -> None:
     admin = world.visitors()[1]
     client = admin.client()
     own, other = (
         next(
             at
-            for at in addresses_of(ASKS_BANK, dict(routes())[ASKS_BANK], world)
-            if at.owners == {n} and world.sides[n].secrets["open"] in at.given
+            for at in addresses_of(route, dict(routes())[route], world)
+            if at.owners == {n} and world.sides[n].secrets[thing] in at.given
         )
         for n in (0, 1)
     )
@@ -261,9 +265,9 @@ def test_the_return_from_the_bank_asks_about_ones_own_payment_and_moves_nothing_
     difference = changed(before, rows_of(copies.database, SESSIONS))
     jobs = {"procrastinate_jobs", "procrastinate_events"}
     pace = {"gateways_gatewaypace"}
-    assert set(difference) == {"payments_payment", "payments_gatewayhealth"} | pace | jobs
-    assert [row[:1] for row in difference["payments_payment"]] == ["-", "+"]
-    assert all(str(world.a.account_id) in row for row in difference["payments_payment"])
+    assert set(difference) == {table, "payments_gatewayhealth"} | pace | jobs
+    assert [row[:1] for row in difference[table]] == ["-", "+"]
+    assert all(str(world.a.account_id) in row for row in difference[table])
 
 
 def test_a_route_whose_parameter_is_unknown_fails_with_what_to_add(world: World) -> None:

@@ -7,10 +7,10 @@ know fails the suite with a sentence: whoever adds the route adds the row here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser
@@ -23,7 +23,7 @@ from django.utils.http import urlsafe_base64_encode
 from authenticator import SoftPasskey
 from factors import prove_now
 from people import Company, make_company, make_operator, make_user, open_one, save_card, spend
-from raseed.accounts import api_keys
+from raseed.accounts import api_keys, details
 from raseed.accounts.access import ROUTES, Action, Public, Role, may
 from raseed.accounts.api_keys import NewKey
 from raseed.accounts.factors.models import Passkey
@@ -47,6 +47,9 @@ from raseed.notifications.webhooks import endpoints
 from raseed.notifications.webhooks.endpoints import NewEndpoint
 from raseed.payments import breaks, states
 from raseed.payments.breaks import BreakKind
+from raseed.payments.cards import setups
+from raseed.payments.cards.models import CardSetup
+from raseed.payments.cards.setups import AddCard
 from raseed.payments.models import Payment, ReconciliationBreak
 from raseed.payments.recharge import change, history
 from raseed.payments.recharge.reasons import Cause as RechargeCause
@@ -241,6 +244,14 @@ def make_side(name: str, suspended: Reason) -> Side:
     document = _papers(side, paid)
     _recharge(side, name)
     _alerts(side, name)
+    setup = _card_at_bank(side, f"set_open_{name}")
+    asked = details.ask(
+        account.id,
+        replace(details.kept(details.details_of(account.id)), billing_name=f"{name} Renamed LLC"),
+        f"{name} was renamed",
+        Who(company.admin.id, "admin"),
+        now,
+    )
     with atomic():
         suspension.suspend(account.id, suspended, now, note=f"{name} asked for it")
         record(
@@ -285,6 +296,10 @@ def make_side(name: str, suspended: Reason) -> Side:
         **{f"id of {one.email}": str(one.id) for one in (*people.values(), waiting, disabled)},
         **{f"e-mail of {one.email}": one.email for one in (*people.values(), waiting, disabled)},
         "people": f"{name} admin Haddad",
+        "card at the bank": str(setup.id),
+        "request": str(asked.id),
+        "wanted name": f"{name} Renamed LLC",
+        "why": f"{name} was renamed",
     }
     return side
 
@@ -337,6 +352,20 @@ def _at_bank(payment: Payment, reference: str) -> None:
     )
     states.move(payment, State.SUBMITTED, Cause.PAGE, now)
     states.move(payment, State.ACTION_REQUIRED, Cause.PAGE, now)
+
+
+def _card_at_bank(side: Side, reference: str) -> CardSetup:
+    """A card that is being added, as it stands while the Admin is on the bank's page."""
+    admin = Who(side.people[Role.ADMIN].id, "admin")
+    now = timezone.now()
+    setup = setups.open_setup(AddCard(side.account_id, uuid4(), admin, "en"), now)
+    CardSetup.objects.filter(account_id=side.account_id, id=setup.id).update(
+        state="action_required",
+        gateway_ref=reference,
+        action_url="http://127.0.0.1:1/keep/x",
+        submitted_at=now,
+    )
+    return setup
 
 
 def _papers(side: Side, paid: Payment) -> Document:

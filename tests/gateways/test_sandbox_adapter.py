@@ -10,6 +10,8 @@ from bank import RunningBank, eventually
 from raseed.gateways.port import (
     ActionRequired,
     Canceled,
+    CardKept,
+    CardSetup,
     Charge,
     DeclineCode,
     Declined,
@@ -347,3 +349,50 @@ def test_disputes_of_a_payment(gateway: SandboxGateway, bank: RunningBank) -> No
     assert gateway.disputes_of(page.gateway_ref) == ()
     with pytest.raises(GatewayUnavailable):
         gateway.disputes_of("pay_nobody")
+
+
+def setup(**changes: object) -> CardSetup:
+    setup_id = uuid4()
+    asked = CardSetup(
+        setup_id=setup_id,
+        account_id=ACCOUNT,
+        currency="USD",
+        idempotency_key=str(setup_id),
+        return_url="http://localhost:8000/return",
+        customer_language="ar",
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def test_a_card_is_kept_without_a_charge_and_can_be_charged_then(
+    gateway: SandboxGateway, bank: RunningBank
+) -> None:
+    asked = setup()
+    page = gateway.set_up_card(asked)
+    assert isinstance(page, ActionRequired)
+    assert gateway.set_up_card(asked) == page
+    assert gateway.fetch_setup(page.gateway_ref) == page
+
+    bank.keep(page.gateway_ref, "4000002500003155")
+
+    kept = gateway.fetch_setup(page.gateway_ref)
+    assert isinstance(kept, CardKept)
+    assert kept.setup_id == asked.setup_id
+    assert (kept.saved.card.last4, kept.saved.chargeable_unattended) == ("3155", True)
+    paid = gateway.charge(order(saved_reference=kept.saved.reference, unattended=True))
+    assert isinstance(paid, Succeeded)
+
+
+def test_setups_that_keep_no_card(gateway: SandboxGateway, bank: RunningBank) -> None:
+    declined, canceled = gateway.set_up_card(setup()), gateway.set_up_card(setup())
+    assert isinstance(declined, ActionRequired)
+    assert isinstance(canceled, ActionRequired)
+    bank.keep(declined.gateway_ref, "4000000000000069")
+    bank.keep(canceled.gateway_ref, outcome="cancel")
+
+    told = gateway.fetch_setup(declined.gateway_ref)
+    assert isinstance(told, Declined)
+    assert (told.code, told.retryable) == (DeclineCode.EXPIRED_CARD, False)
+    assert gateway.fetch_setup(canceled.gateway_ref) == Canceled(canceled.gateway_ref)
+    assert gateway.fetch_setup("set_unknown") == NotFound()
+    assert isinstance(gateway.set_up_card(setup(currency="XXX")), Refused)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from bank import Postbox, RunningBank
-from raseed.gateways.port import ForgedWebhook
+from raseed.gateways.port import ForgedWebhook, Subject
 from raseed.gateways.sandbox import SandboxGateway
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -54,6 +54,14 @@ def test_refund_letter_names_its_payment() -> None:
     raw = json.dumps({"id": "evt_2", "type": "refund.succeeded", "object": body}).encode()
     event = adapter().parse_webhook(raw, signed(raw), NOW)
     assert (event.gateway_ref, event.payment_id) == ("pay_9", None)
+
+
+def test_setup_letter_names_its_setup_and_says_that_it_is_one() -> None:
+    body = {"object": "setup", "id": "set_1", "reference": str(REFERENCE)}
+    raw = json.dumps({"id": "evt_3", "type": "setup.succeeded", "object": body}).encode()
+    event = adapter().parse_webhook(raw, signed(raw), NOW)
+    assert (event.subject, event.gateway_ref, event.payment_id) == (Subject.SETUP, "set_1", REFERENCE)
+    assert adapter().parse_webhook(RAW, signed(), NOW).subject is Subject.PAYMENT
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])

@@ -61,6 +61,10 @@ class Action(StrEnum):
     SEE_USERS = "see_users"
     MANAGE_USERS = "manage_users"
     CHANGE_SETTINGS = "change_settings"
+    SEE_DETAILS = "see_details"
+    CHANGE_DETAILS = "change_details"
+    CHANGE_CARDS = "change_cards"
+    ORDER_CARDS = "order_cards"
     CHANGE_OWN_PROFILE = "change_own_profile"
     CHANGE_EMAIL = "change_email"
     SEE_BACKOFFICE = "see_backoffice"
@@ -85,6 +89,8 @@ class Action(StrEnum):
     MANAGE_WEBHOOK_ENDPOINTS = "manage_webhook_endpoints"
     SWITCH_WEBHOOK_ENDPOINT = "switch_webhook_endpoint"
     REPLAY_WEBHOOK = "replay_webhook"
+    SEE_REQUESTS = "see_requests"
+    ANSWER_REQUEST = "answer_request"
 
 
 class Public(StrEnum):
@@ -122,6 +128,10 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.SEE_USERS: _ADMINS,
     Action.MANAGE_USERS: _ADMINS,
     Action.CHANGE_SETTINGS: _ADMINS,
+    Action.SEE_DETAILS: _ADMINS,
+    Action.CHANGE_DETAILS: _ADMINS,
+    Action.CHANGE_CARDS: _ADMINS,
+    Action.ORDER_CARDS: _ADMINS,
     Action.CHANGE_OWN_PROFILE: _ACCOUNT | _STAFF,
     Action.CHANGE_EMAIL: _ACCOUNT | _STAFF,
     Action.SEE_BACKOFFICE: _STAFF,
@@ -146,6 +156,8 @@ ALLOWED: Final[dict[Action, frozenset[Role]]] = {
     Action.MANAGE_WEBHOOK_ENDPOINTS: _FINANCE,
     Action.SWITCH_WEBHOOK_ENDPOINT: _STAFF,
     Action.REPLAY_WEBHOOK: _STAFF,
+    Action.SEE_REQUESTS: _STAFF,
+    Action.ANSWER_REQUEST: _STAFF,
 }
 
 # Who does one of these has proved who they are within the last five minutes, or is asked again and brought back:
@@ -155,6 +167,7 @@ NEEDS_FRESH_PROOF: Final[frozenset[Action]] = frozenset(
         Action.CHANGE_SECURITY,
         Action.CHANGE_EMAIL,
         Action.CHANGE_RECHARGE,
+        Action.CHANGE_CARDS,
         # Ending a key is not among them: whoever fears that one is stolen must be quick.
         Action.MAKE_API_KEY,
         Action.MAKE_OPERATOR_KEY,
@@ -237,6 +250,15 @@ ROUTES: Final[dict[str, Access]] = {
     "portal:api_keys": Action.SEE_API_KEYS,
     "portal:api_key_new": Action.MAKE_API_KEY,
     "portal:api_key_revoke": Action.REVOKE_API_KEY,
+    "portal:details": Action.SEE_DETAILS,
+    "portal:details_change": Action.CHANGE_DETAILS,
+    "portal:details_ask": Action.CHANGE_DETAILS,
+    "portal:card_add": Action.CHANGE_CARDS,
+    "portal:card_setup": Action.SEE_DETAILS,
+    "portal:card_return": Action.SEE_DETAILS,
+    "portal:card_default": Action.CHANGE_CARDS,
+    "portal:card_remove": Action.CHANGE_CARDS,
+    "portal:card_move": Action.ORDER_CARDS,
     "portal:profile": Action.CHANGE_OWN_PROFILE,
     "portal:profile_password": Action.CHANGE_OWN_PROFILE,
     "portal:profile_sessions": Action.CHANGE_OWN_PROFILE,
@@ -269,6 +291,9 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:breaks": Action.SEE_BREAKS,
     "backoffice:break_take": Action.END_BREAK,
     "backoffice:break_end": Action.END_BREAK,
+    "backoffice:requests": Action.SEE_REQUESTS,
+    "backoffice:request_approve": Action.ANSWER_REQUEST,
+    "backoffice:request_refuse": Action.ANSWER_REQUEST,
 }
 
 

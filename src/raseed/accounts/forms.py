@@ -8,10 +8,12 @@ from datetime import timedelta
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.api_keys import NewKey
+from raseed.accounts.details import BILLING_EMAILS_MAX
 from raseed.accounts.models import KeyAccess, User
 from raseed.accounts.people import EMAIL_LENGTH_MAX
 
@@ -50,6 +52,22 @@ def password_field(label: object, autocomplete: str, help_text: object = "") -> 
         ),
         error_messages={"required": _("Enter the password.")},
     )
+
+
+def addresses_of(text: str) -> list[str]:
+    """E-mail addresses that were typed one in a line, without doubles. Raises ValidationError, naming the first that is none."""
+    addresses = list(dict.fromkeys(text.replace(",", " ").replace(";", " ").lower().split()))
+    if len(addresses) > BILLING_EMAILS_MAX:
+        raise ValidationError(_("Enter at most %(limit)s addresses."), params={"limit": BILLING_EMAILS_MAX})
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise ValidationError(
+                _("%(address)s is not a whole e-mail address. Write it as finance@example.com."),
+                params={"address": address},
+            ) from error
+    return addresses
 
 
 class SignInForm(forms.Form):

@@ -241,3 +241,46 @@ class BillingDetails(Owned):
         constraints = [
             models.UniqueConstraint(fields=["account"], name="accounts_billingdetails_account"),
         ]
+
+
+class RequestState(models.TextChoices):
+    """What became of a request to staff."""
+
+    OPEN = "open", _("Waiting for an answer")
+    APPROVED = "approved", _("Done")
+    REFUSED = "refused", _("Not done")
+
+
+class ChangeRequest(Owned):
+    """An Admin asks staff to change what only staff may: at most one open at a time.
+
+    `before` and `wanted` hold the fields that are to change and no others; `answer` is why it was refused.
+    """
+
+    app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
+
+    asked_by = models.UUIDField(null=True)
+    asked_at = models.DateTimeField()
+    why = models.TextField()
+    before = models.JSONField()
+    wanted = models.JSONField()
+    state = models.CharField(max_length=10, choices=RequestState.choices, default=RequestState.OPEN)
+    answered_by = models.UUIDField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    answer = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=models.Q(state="open"), name="accounts_request_one_open"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=RequestState.values), name="accounts_request_state"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-asked_at"], name="accounts_request_recent"),
+            models.Index(
+                fields=["asked_at"], condition=models.Q(state="open"), name="accounts_request_waiting"
+            ),
+        ]

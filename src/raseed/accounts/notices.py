@@ -1,4 +1,4 @@
-"""Telling people by mail that something about their sign-in, or about who may act for them, changed (OWASP ASVS 5.0, 6.3.7).
+"""Telling people by mail that their sign-in, who may act for them, or their account's cards and details changed (OWASP ASVS 5.0, 6.3.7).
 
 The mail goes to the address that the person had when it happened, even if the person is disabled since. What it says
 is written when it is sent; the job holds facts only. Never a secret: no password, no link that works.
@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
-from raseed.accounts.models import User
+from raseed.accounts.models import Membership, Role, StaffRole, User
 from raseed.db.queue import defer
 from raseed.db.uuids import new_id
 
@@ -37,6 +38,14 @@ class Notice(StrEnum):
     API_KEY_MADE = "api_key_made"
     API_KEY_REVOKED = "api_key_revoked"
     WEBHOOKS_STOPPED = "webhooks_stopped"
+    CARD_ADDED = "card_added"
+    CARD_REMOVED = "card_removed"
+    CARD_MADE_DEFAULT = "card_made_default"
+    CARD_EXPIRES = "card_expires"
+    DETAILS_CHANGED = "details_changed"
+    REQUEST_APPROVED = "request_approved"
+    REQUEST_REFUSED = "request_refused"
+    CARD_TESTING = "card_testing"
 
 
 def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:
@@ -50,3 +59,16 @@ def tell(user: User, notice: Notice, at: datetime, facts: Mapping[str, str] = _N
         address=user.email,
         facts={"at": at.isoformat(), **facts},
     )
+
+
+def tell_admins(account_id: UUID, notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:
+    """Have every active Admin of the account told. Call it in the act's transaction."""
+    admins = Membership.objects.filter(account_id=account_id, role=Role.ADMIN, is_active=True)
+    for user in User.objects.filter(id__in=list(admins.values_list("user_id", flat=True)), is_active=True):
+        tell(user, notice, at, facts)
+
+
+def tell_finance(notice: Notice, at: datetime, facts: Mapping[str, str] = _NO_FACTS) -> None:
+    """Have the finance people of the operator's staff told."""
+    for user in User.objects.filter(staff_role=StaffRole.FINANCE, is_active=True):
+        tell(user, notice, at, facts)

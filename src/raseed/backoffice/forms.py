@@ -2,33 +2,24 @@
 
 from zoneinfo import available_timezones
 
-from babel import Locale
 from django import forms
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from raseed.accounts.countries import country_choices
+from raseed.accounts.forms import addresses_of
 from raseed.accounts.models import Language, Mode
-from raseed.accounts.onboarding import COUNTRIES, NewAccount
+from raseed.accounts.onboarding import NewAccount
 from raseed.accounts.people import EMAIL_LENGTH_MAX, NewPerson
 from raseed.events.models import EventKind
 from raseed.money import CURRENCIES
 from raseed.notifications.webhooks.endpoints import NewEndpoint
 from raseed.notifications.webhooks.targets import URL_LENGTH_MAX
 
-BILLING_EMAILS_MAX = 10
 REASON_LENGTH_MAX = 500
 
 _TEXT = {"class": "form-control"}
 _SELECT = {"class": "form-select"}
 _EMAIL_HINT = _("Enter a whole e-mail address, for example lina@example.com.")
-
-
-def country_choices() -> list[tuple[str, str]]:
-    """The countries by their names in the reader's language, in the order of those names."""
-    names = Locale.parse(get_language() or "en", sep="-").territories
-    return sorted(((code, str(names.get(code, code))) for code in COUNTRIES), key=lambda pair: pair[1])
 
 
 class AccountForm(forms.Form):
@@ -118,21 +109,7 @@ class AccountForm(forms.Form):
 
     def clean_billing_emails(self) -> list[str]:
         """The addresses, one by one, without doubles. Names the first that is none."""
-        text: str = self.cleaned_data["billing_emails"]
-        addresses = list(dict.fromkeys(text.replace(",", " ").replace(";", " ").lower().split()))
-        if len(addresses) > BILLING_EMAILS_MAX:
-            raise ValidationError(
-                _("Enter at most %(limit)s addresses."), params={"limit": BILLING_EMAILS_MAX}
-            )
-        for address in addresses:
-            try:
-                validate_email(address)
-            except ValidationError as error:
-                raise ValidationError(
-                    _("%(address)s is not a whole e-mail address. Write it as finance@example.com."),
-                    params={"address": address},
-                ) from error
-        return addresses
+        return addresses_of(self.cleaned_data["billing_emails"])
 
     def account(self) -> NewAccount:
         """What was typed, as an account to be made."""

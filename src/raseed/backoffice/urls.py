@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from raseed.backoffice import break_views, key_views, views, webhook_views, webhooks
+from raseed.backoffice import break_views, key_views, request_views, views, webhook_views, webhooks
 
 app_name = "backoffice"
 urlpatterns = [
@@ -56,6 +56,17 @@ urlpatterns = [
         "webhook-deliveries/<int:webhook_delivery_id>/replay",
         webhook_views.webhook_replay,
         name="webhook_replay",
+    ),
+    path("requests", request_views.requests, name="requests"),
+    path(
+        "accounts/<uuid:account_id>/requests/<uuid:change_request_id>/approve",
+        request_views.request_approve,
+        name="request_approve",
+    ),
+    path(
+        "accounts/<uuid:account_id>/requests/<uuid:change_request_id>/refuse",
+        request_views.request_refuse,
+        name="request_refuse",
     ),
     path("webhooks", webhooks.page, name="webhooks"),
     path("webhooks/try-again", webhooks.try_again, name="webhook_try_again"),

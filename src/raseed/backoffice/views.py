@@ -21,6 +21,7 @@ from raseed.accounts.models import Account, Role
 from raseed.audit import log
 from raseed.backoffice import pages
 from raseed.backoffice.forms import AccountForm, AdminForm, ReasonForm, RenameForm
+from raseed.backoffice.requests import open_of
 from raseed.balance import suspension
 from raseed.balance.models import Reason
 from raseed.db.transactions import atomic
@@ -219,6 +220,7 @@ def _account_page(
         raise Http404
     context = {
         "page": page,
+        "has_request": open_of(account_id),
         "suspensions": [
             (line, filled.get(line.reason) or ReasonForm(auto_id=_ids(line.reason)))
             for line in page.suspensions

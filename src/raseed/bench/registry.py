@@ -23,6 +23,7 @@ class Bench:
 
 
 BENCHES: Final[dict[str, Bench]] = {
+    "cardtesting": Bench("raseed.bench.cardtesting"),
     "ledger": Bench("raseed.bench.ledger"),
     "page": Bench("raseed.bench.page"),
     "paynow": Bench("raseed.bench.paynow"),

@@ -47,6 +47,22 @@ _STAND_INS: dict[str, str] = {
     "SANDBOX_URL": "http://127.0.0.1:1",
     "SANDBOX_SECRET_KEY": "sandbox-secret-key-for-demo-and-tests-only",
     "SANDBOX_WEBHOOK_SECRET": "sandbox-webhook-secret-for-demo-and-tests-only",
+    # Who tries the test cards, or makes thousands of payments for a measurement, is not a card tester.
+    "CARD_LIMITS": "failures=1000000,new_cards=1000000,payments=1000000,place_failures=1000000,accounts=1000000,"
+    "puzzle_after=1000000,alarm_attempts=1000000",
+}
+
+# How often cards may be tried; what each bounds stands in docs/operators/configure.md. An operator may lower them.
+CARD_LIMITS: dict[str, int] = {
+    "failures": 5,
+    "new_cards": 3,
+    "payments": 10,
+    "place_failures": 10,
+    "accounts": 3,
+    "puzzle_after": 3,
+    "puzzle_bits": 17,
+    "alarm_attempts": 50,
+    "alarm_percent": 20,
 }
 
 
@@ -85,6 +101,7 @@ class Environment(BaseSettings):
     webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
     api_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
     card_page: Annotated[str, Field(pattern="^(redirect|iframe)$")] = "redirect"
+    card_limits: Annotated[dict[str, int], NoDecode, Field(default_factory=dict)]
     static_dir: Path = PROJECT_DIR / "build" / "static"
     fonts_dir: Path = PROJECT_DIR / "build" / "fonts"
     mailbox_dir: Path | None = None
@@ -103,6 +120,22 @@ class Environment(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("card_limits", mode="before")
+    @classmethod
+    def _read_limits(cls, value: object) -> object:
+        """`failures=3,new_cards=2`: what is not named keeps its default."""
+        if not isinstance(value, str):
+            return value
+        bounds = dict(CARD_LIMITS)
+        for part in filter(None, (one.strip() for one in value.split(","))):
+            name, _, number = part.partition("=")
+            if name.strip() not in CARD_LIMITS or not number.strip().isdecimal() or int(number) == 0:
+                raise ValueError(f"{part!r} is not like failures=3; known: {', '.join(CARD_LIMITS)}")
+            bounds[name.strip()] = int(number)
+        if not 1 <= bounds["puzzle_bits"] <= 24 or bounds["alarm_percent"] > 100:
+            raise ValueError("puzzle_bits must be 1 to 24 and alarm_percent at most 100")
+        return bounds
 
     @field_validator("database_url", "database_owner_url")
     @classmethod
@@ -154,6 +187,15 @@ class Environment(BaseSettings):
                 "must not reach this machine itself or link-local addresses",
             ),
             (self.mailbox_dir is not None, "MAILBOX_DIR", "shows everybody's mail; it is for the demo"),
+            (
+                any(
+                    self.card_limits.get(name, 0) > most
+                    for name, most in CARD_LIMITS.items()
+                    if name != "puzzle_bits"
+                ),
+                "CARD_LIMITS",
+                "may be lowered and not raised",
+            ),
             (
                 self.gateway == "sandbox",
                 "GATEWAY",

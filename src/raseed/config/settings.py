@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from raseed.config.environment import CARD_LIMITS as CARD_LIMITS_USUAL
 from raseed.config.environment import PROJECT_DIR, Mode, database_settings, load
 
 ENVIRONMENT = load()
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     "raseed.balance",
     "raseed.payments",
     "raseed.payments.recharge",
+    "raseed.payments.cards",
     "raseed.documents",
     "raseed.notifications",
     "raseed.api",
@@ -146,6 +148,8 @@ GATEWAY_TIMEOUT_S = ENVIRONMENT.gateway_timeout_s
 GATEWAY_REQUESTS_PER_S = ENVIRONMENT.gateway_requests_per_s
 GATEWAY_WAITS_MAX = ENVIRONMENT.gateway_waits_max
 CARD_PAGE = ENVIRONMENT.card_page
+# How often cards may be tried: the fields of payments.cards.limits.CardLimits.
+CARD_LIMITS = CARD_LIMITS_USUAL | ENVIRONMENT.card_limits
 SANDBOX_URL = ENVIRONMENT.sandbox_url
 SANDBOX_SECRET_KEY = ENVIRONMENT.sandbox_secret_key
 SANDBOX_WEBHOOK_SECRET = ENVIRONMENT.sandbox_webhook_secret

@@ -32,6 +32,8 @@ GLOBAL_TABLES: Final[dict[str, str]] = {
     "django_content_type": "Django's own",
     "django_migrations": "Django's own",
     "django_session": "a session is there before anybody signs in",
+    "cards_cardtesting": "whether cards are being tested anywhere",
+    "cards_typedcard": "a card tester uses many accounts from one place",
     "documents_issuednumber": "one series for the whole operator",
     "documents_numbercounter": "one series for the whole operator",
     "events_webhookdelivery": "a queue that workers take from over all accounts; each row names its account",

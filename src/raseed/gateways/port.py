@@ -428,6 +428,12 @@ class Gateway(GivesBack, Protocol):
     def cancel(self, gateway_ref: str) -> Outcome:
         """Ask that it be never charged; the answer is the true state, `Succeeded` if the charge came first."""
 
+    def set_up_card(self, setup: CardSetup) -> SetupOutcome:
+        """Open the gateway's own page on which the customer types a card to be kept; usually ActionRequired."""
+
+    def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
+        """The setup's state now, by the gateway's reference."""
+
     def forget_card(self, reference: str) -> None:
         """Have the gateway delete a saved card; a card it does not know is forgotten already.
 
@@ -445,13 +451,3 @@ class Gateway(GivesBack, Protocol):
 
         Raises ForgedWebhook.
         """
-
-
-class KeepsCards(Protocol):
-    """Cards kept without a charge."""
-
-    def set_up_card(self, setup: CardSetup) -> SetupOutcome:
-        """Open the gateway's own page on which the customer types a card to be kept; usually ActionRequired."""
-
-    def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
-        """The setup's state now, by the gateway's reference."""

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from raseed.gateways.port import (
     Busy,
     Canceled,
     Card,
+    CardKept,
+    CardSetup,
     Charge,
     DeclineCode,
     Declined,
@@ -45,6 +47,7 @@ from raseed.gateways.port import (
     RefundPending,
     Refused,
     SavedReference,
+    SetupOutcome,
     Subject,
     Succeeded,
     Unknown,
@@ -52,6 +55,8 @@ from raseed.gateways.port import (
     WebhookEvent,
     WebhookOutOfTime,
 )
+
+Told = TypeVar("Told")
 
 NAME = "sandbox"
 SIGNATURE_HEADER = "sandbox-signature"
@@ -145,7 +150,27 @@ class SandboxGateway:
         response = self._send("POST", "/v1/payments", json=body, headers=headers, extensions=watched)
         if isinstance(response, Unknown | Busy):
             return response
-        return Refused(_described(response)) if _refusal(response) else _outcome(response)
+        return Refused(_described(response)) if _refusal(response) else _read(response, _payment_outcome)
+
+    def set_up_card(self, setup: CardSetup) -> SetupOutcome:
+        """Open the bank's page for a card that is kept and not charged, once by the setup's key."""
+        body = {
+            "reference": str(setup.setup_id),
+            "customer": str(setup.account_id),
+            "currency": setup.currency,
+            "return_url": setup.return_url,
+            "language": setup.customer_language,
+        }
+        headers = {"Idempotency-Key": setup.idempotency_key}
+        response = self._send("POST", "/v1/setups", json=body, headers=headers)
+        if isinstance(response, Unknown | Busy):
+            return response
+        return Refused(_described(response)) if _refusal(response) else _read(response, _setup_outcome)
+
+    def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
+        """The setup's state now, by the bank's reference."""
+        response = self._send("GET", f"/v1/setups/{quote(gateway_ref, safe='')}")
+        return response if isinstance(response, Unknown | Busy) else _read(response, _setup_outcome)
 
     def fetch(self, gateway_ref: str) -> Outcome:
         """The payment's state now, by the bank's reference."""
@@ -248,7 +273,7 @@ class SandboxGateway:
 
     def _ask(self, method: str, path: str, **request: Any) -> Outcome:
         response = self._send(method, path, **request)
-        return response if isinstance(response, Unknown | Busy) else _outcome(response)
+        return response if isinstance(response, Unknown | Busy) else _read(response, _payment_outcome)
 
     def _send(self, method: str, path: str, **request: Any) -> httpx.Response | Unknown | Busy:
         assert_no_transaction()
@@ -280,17 +305,19 @@ def _answered(response: httpx.Response | Unknown | Busy) -> httpx.Response:
     return response
 
 
-def _outcome(response: httpx.Response) -> Outcome:
-    """Read one answer; what is neither a payment nor a plain "no" or "later" is Unknown."""
+def _read(
+    response: httpx.Response, told: Callable[[Mapping[str, Any]], Told]
+) -> Told | NotFound | Pending | Busy | Unknown:
+    """Read one answer; what is neither the thing that was asked about nor a plain "no" or "later" is Unknown."""
     status = response.status_code
     if status in {200, 402}:
         try:
-            return _payment_outcome(response.json())
+            return told(response.json())
         except (ValueError, KeyError, TypeError) as error:
             return Unknown(f"HTTP {status} that cannot be read: {error!r}")
     if status == 429:
         return Busy(_retry_after_s(response))
-    plain: Mapping[int, Outcome] = {404: NotFound(), 409: Pending(None)}
+    plain: Mapping[int, NotFound | Pending] = {404: NotFound(), 409: Pending(None)}
     return plain.get(status, Unknown(_described(response)))
 
 
@@ -352,13 +379,33 @@ def _payment_outcome(body: Mapping[str, Any]) -> Outcome:
     if state == "requires_action":
         return ActionRequired(ref, _text(body["url"]))
     if state == "failed":
-        code = _DECLINES.get(_text(body["decline_code"]), DeclineCode.GENERIC)
-        return Declined(ref, code, retryable=_switch(body["retryable"]), card=_card(body["card"]))
+        return _declined(ref, body)
     if state == "canceled":
         return Canceled(ref)
     if state == "processing":
         return Pending(ref)
     return Unknown(f"a state that we do not know: {state!r}")
+
+
+def _setup_outcome(body: Mapping[str, Any]) -> SetupOutcome:
+    ref, state = _text(body["id"]), body["state"]
+    if state == "succeeded":
+        saved = _saved(body["saved"])
+        if saved is None:
+            raise ValueError("a setup that succeeded names no card")
+        return CardKept(ref, _our_reference(body["reference"]), saved)
+    if state == "requires_action":
+        return ActionRequired(ref, _text(body["url"]))
+    if state == "failed":
+        return _declined(ref, body)
+    if state == "canceled":
+        return Canceled(ref)
+    return Unknown(f"a state of a setup that we do not know: {state!r}")
+
+
+def _declined(ref: str, body: Mapping[str, Any]) -> Declined:
+    code = _DECLINES.get(_text(body["decline_code"]), DeclineCode.GENERIC)
+    return Declined(ref, code, retryable=_switch(body["retryable"]), card=_card(body["card"]))
 
 
 def _card(body: Mapping[str, Any] | None) -> Card | None:

@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from raseed.accounts.details import LABELS
 from raseed.accounts.models import Account, Operator, Role, User
 from raseed.accounts.notices import Notice
 from raseed.balance.models import Alert
@@ -43,6 +44,7 @@ PAYMENT_PATH: Final = "/settings/billing/payments/%(payment)s"
 RECHARGE_PATH: Final = "/settings/billing/balance/recharge"
 SECURITY_PATH: Final = "/profile/security"
 WEBHOOKS_PATH: Final = "/backoffice/webhook-endpoints"
+DETAILS_PATH: Final = "/settings/billing/details"
 SUBJECT_LENGTH_MAX: Final = 200
 
 
@@ -76,6 +78,16 @@ def _of_a_key(subject: str | Promise, said: str | Promise) -> NoticeWords:
     return NoticeWords(subject, said, _ASK_AROUND)
 
 
+def _of_billing_details(
+    subject: str | Promise, said: str | Promise, advice: str | Promise | None = None
+) -> NoticeWords:
+    """Words of something about Billing Details."""
+    return NoticeWords(subject, said, advice or _NOT_EXPECTED, gettext_lazy("Billing Details"), DETAILS_PATH)
+
+
+_NOT_EXPECTED: Final = gettext_lazy(
+    "If this comes as a surprise, look who did it with the other Admins, and tell the operator."
+)
 _IF_NOT_YOU: Final = gettext_lazy("If it was not you, set a new password at once and tell the operator.")
 _ASK_AROUND: Final = gettext_lazy(
     "If this comes as a surprise, look at the list of API keys, revoke what nobody knows, and tell the operator."
@@ -197,6 +209,55 @@ _NOTICES: Final[dict[Notice, NoticeWords]] = {
         ),
         gettext_lazy("Sign in"),
         "/login",
+    ),
+    Notice.CARD_ADDED: _of_billing_details(
+        gettext_lazy("A card was added"),
+        gettext_lazy("The card %(thing)s was added to the account of %(account)s on %(at)s."),
+    ),
+    Notice.CARD_REMOVED: _of_billing_details(
+        gettext_lazy("A card was removed"),
+        gettext_lazy(
+            "The card %(thing)s was removed from the account of %(account)s on %(at)s. It is not charged any more."
+        ),
+    ),
+    Notice.CARD_MADE_DEFAULT: _of_billing_details(
+        gettext_lazy("Another card is charged first"),
+        gettext_lazy(
+            "Since %(at)s the card %(thing)s is the default of the account of %(account)s: it is charged first."
+        ),
+    ),
+    Notice.CARD_EXPIRES: _of_billing_details(
+        gettext_lazy("A card is about to expire"),
+        gettext_lazy(
+            "The card %(thing)s of the account of %(account)s works until the end of %(month)s. After that it cannot be charged."
+        ),
+        gettext_lazy("Add the new card in good time, so that payments and automatic recharge go on."),
+    ),
+    Notice.DETAILS_CHANGED: _of_billing_details(
+        gettext_lazy("Billing details were changed"),
+        gettext_lazy("The billing details of %(account)s were changed on %(at)s: %(thing)s."),
+    ),
+    Notice.REQUEST_APPROVED: _of_billing_details(
+        gettext_lazy("Your change of billing details is done"),
+        gettext_lazy(
+            "The operator has made the change that was asked for %(account)s on %(at)s: %(thing)s. Receipts and invoices are made out so from now on; those that are issued stay as they are."
+        ),
+    ),
+    Notice.REQUEST_REFUSED: _of_billing_details(
+        gettext_lazy("Your change of billing details was not made"),
+        gettext_lazy(
+            "The operator did not make the change that was asked for %(account)s on %(at)s. The reason: %(thing)s"
+        ),
+        gettext_lazy("You can ask again, with what was missing."),
+    ),
+    Notice.CARD_TESTING: NoticeWords(
+        gettext_lazy("Many cards are being declined"),
+        gettext_lazy(
+            "Since %(at)s somebody may be trying stolen cards: %(declined)s of the last %(ended)s new cards were declined within ten minutes."
+        ),
+        gettext_lazy(
+            "Everybody who types a new card now solves a short check first; saved cards go on as usual. It ends by itself. The runbook says what to look at."
+        ),
     ),
 }
 
@@ -560,8 +621,11 @@ def notice(mail: PersonalMail, user: User, account: Account | None, operator: Op
             "account": in_its_own_direction(one_line(account.name if account else operator.name)),
             "at": _moment(datetime.fromisoformat(facts["at"]), zone),
             "place": left_to_right(facts.get("ip") or "–"),
-            "thing": in_its_own_direction(one_line(facts.get("thing", ""))),
             **{name: left_to_right(one_line(facts[name])) for name in ("email", "rules") if name in facts},
+            "thing": in_its_own_direction(one_line(_thing(facts))),
+            "month": left_to_right(facts.get("month", "")),
+            "declined": facts.get("declined", ""),
+            "ended": facts.get("ended", ""),
             **{name: Role(facts[name]).label for name in ("before", "after") if name in facts},
         }
         return _write(
@@ -574,6 +638,26 @@ def notice(mail: PersonalMail, user: User, account: Account | None, operator: Op
             label=words.label,
             link=settings.PUBLIC_URL + words.path if words.path else "",
             why=words.why,
+        )
+
+
+def _thing(facts: Mapping[str, str]) -> str:
+    """What a notice is about: a name, or the fields that changed as their form calls them."""
+    if "fields" in facts:
+        return ", ".join(str(LABELS[name]) for name in facts["fields"].split(","))
+    return facts.get("thing", "")
+
+
+def address_removed(address: str, account: Account, at: datetime, operator: Operator) -> Written:
+    """The mail to an address that gets no more papers of an account."""
+    with translation.override(account.language):
+        return _write(
+            "address_removed",
+            operator,
+            _("Receipts and invoices no longer come to this address"),
+            account=in_its_own_direction(one_line(account.name)),
+            address=left_to_right(one_line(address)),
+            at=_moment(at, ZoneInfo(account.time_zone)),
         )
 
 

@@ -6,6 +6,7 @@ Asked twice, a mail is made once: its key says what it is about. Mail with a one
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from raseed.documents.models import Document
 from raseed.gateways.port import DisputeState
 from raseed.notifications.compose import (
     Written,
+    address_removed,
     alert,
     dispute_told,
     dispute_told_to_staff,
@@ -70,6 +72,22 @@ def mail_service_restored(account_id: UUID, at: datetime, now: datetime) -> Mail
         service_restored(account, at, operator),
         account.language,
         _distinct(billing_addresses(account_id) + admin_addresses(account_id)),
+        operator,
+        now,
+    )
+
+
+def mail_address_removed(account_id: UUID, address: str, at: datetime, now: datetime) -> Mail:
+    """Tell an address that it is no billing e-mail of the account any more; give the mail."""
+    account = Account.objects.get(id=account_id)
+    operator = Operator.objects.get()
+    # The key is short and names no address.
+    key = f"{at.isoformat()} {sha256(address.encode()).hexdigest()[:32]}"
+    return _keep(
+        Mail(kind=MailKind.ADDRESS_REMOVED, key=key, account_id=account_id),
+        address_removed(address, account, at, operator),
+        account.language,
+        [address],
         operator,
         now,
     )

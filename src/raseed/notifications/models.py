@@ -27,6 +27,7 @@ class MailKind(models.TextChoices):
     REFUND = "refund", _("Refund")
     DISPUTE = "dispute", _("Dispute")
     DISPUTE_TO_STAFF = "dispute_to_staff", _("Dispute, to staff")
+    ADDRESS_REMOVED = "address_removed", _("Billing e-mail removed")
 
 
 class PersonalKind(models.TextChoices):
@@ -53,6 +54,14 @@ class PersonalKind(models.TextChoices):
     API_KEY_MADE = Notice.API_KEY_MADE.value, _("API key made")
     API_KEY_REVOKED = Notice.API_KEY_REVOKED.value, _("API key revoked")
     WEBHOOKS_STOPPED = Notice.WEBHOOKS_STOPPED.value, _("Webhooks stopped")
+    CARD_ADDED = Notice.CARD_ADDED.value, _("Card added")
+    CARD_REMOVED = Notice.CARD_REMOVED.value, _("Card removed")
+    CARD_MADE_DEFAULT = Notice.CARD_MADE_DEFAULT.value, _("Default card changed")
+    CARD_EXPIRES = Notice.CARD_EXPIRES.value, _("Card expires")
+    DETAILS_CHANGED = Notice.DETAILS_CHANGED.value, _("Billing details changed")
+    REQUEST_APPROVED = Notice.REQUEST_APPROVED.value, _("Request approved")
+    REQUEST_REFUSED = Notice.REQUEST_REFUSED.value, _("Request refused")
+    CARD_TESTING = Notice.CARD_TESTING.value, _("Cards are being tested")
 
 
 LINK_KINDS = (PersonalKind.INVITATION, PersonalKind.PASSWORD_RESET, PersonalKind.EMAIL_CHANGE)

@@ -7,7 +7,7 @@ and then stands on a list for staff; it is never dropped, and others do not wait
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,10 +19,11 @@ from raseed.audit import log
 from raseed.audit.log import Who
 from raseed.db.transactions import atomic
 from raseed.failpoints import failpoint
-from raseed.gateways.port import Busy, ForgedWebhook, Subject, Unknown, WebhookEvent
+from raseed.gateways.port import Busy, ForgedWebhook, Subject, Succeeded, Unknown, WebhookEvent
 from raseed.gateways.registry import gateway
 from raseed.payments import tally
 from raseed.payments.breaks import BreakKind, report
+from raseed.payments.cards import setups
 from raseed.payments.hearing import Heard, hear_of_part
 from raseed.payments.models import InboxEvent, Payment
 from raseed.payments.references import owner_of, owner_of_part
@@ -39,6 +40,7 @@ TAKEN_FOR: Final = timedelta(seconds=30)
 # One turn ends after so long, so that turns which begin every second are two or three at a time and leave workers for other jobs.
 TURN_S: Final = 1.8
 NO_PAYMENT: Final = "names no payment of ours"
+NO_SETUP: Final = "names no card setup of ours"
 
 
 def receive(gateway_name: str, raw: bytes, headers: Mapping[str, str], now: datetime) -> bool:
@@ -163,26 +165,32 @@ def _by_payment(batch: list[_Letter]) -> list[list[_Letter]]:
 def _look(letter: _Letter, now: datetime) -> _Fault | None:
     """Fetch and settle; what went wrong, or nothing. A letter that makes us stumble must not stop the others."""
     try:
-        if letter.subject in {Subject.REFUND, Subject.DISPUTE}:
-            return _look_at_part(letter, now)
-        owner = owner_of(letter.gateway, letter.payment_id)
-        if owner is None:
-            return _Fault(NO_PAYMENT)
-        if _is_old_news(letter, owner.account_id, owner.payment_id):
-            return None
-        outcome = gateway(letter.gateway).fetch(letter.gateway_ref)
-        if isinstance(outcome, Unknown | Busy):
-            return _Fault(f"the gateway gave no answer: {outcome}", silence=True)
-        settle(owner.account_id, owner.payment_id, outcome, Cause.WEBHOOK, now)
+        return _LOOKS[Subject(letter.subject)](letter, now)
     except Exception as error:
         logger.exception("webhook %s of %s cannot be applied", letter.event_id, letter.gateway)
         return _Fault(f"{type(error).__name__}: {error}"[:2000])
+
+
+def _look_at_payment(letter: _Letter, now: datetime) -> _Fault | None:
+    owner = owner_of(letter.gateway, letter.payment_id)
+    if owner is None:
+        return _Fault(NO_PAYMENT)
+    if _is_old_news(letter, owner.account_id, owner.payment_id):
+        return None
+    outcome = gateway(letter.gateway).fetch(letter.gateway_ref)
+    if isinstance(outcome, Unknown | Busy):
+        return _Fault(f"the gateway gave no answer: {outcome}", silence=True)
+    settle(owner.account_id, owner.payment_id, outcome, Cause.WEBHOOK, now)
     return None
 
 
 def _look_at_part(letter: _Letter, now: datetime) -> _Fault | None:
     """Settle the refund or the disputes that a letter is about; a refund that is none of ours is given to a person."""
     owner = owner_of_part(letter.gateway, letter.payment_id, letter.gateway_ref)
+    if owner is None:
+        # The letter may know the payment by a name that is not the one we keep: the gateway says whose it is.
+        told = gateway(letter.gateway).fetch(letter.gateway_ref)
+        owner = owner_of(letter.gateway, told.payment_id) if isinstance(told, Succeeded) else None
     if owner is None:
         return _Fault(NO_PAYMENT)
     payment = Payment.objects.get(account_id=owner.account_id, id=owner.payment_id)
@@ -194,6 +202,23 @@ def _look_at_part(letter: _Letter, now: datetime) -> _Fault | None:
     if heard is Heard.FOREIGN:
         report(BreakKind.UNBOOKED_MOVEMENT, payment, f"{letter.part_ref} refund", "told by a webhook", now)
     return None
+
+
+def _look_at_setup(letter: _Letter, now: datetime) -> _Fault | None:
+    outcome = setups.by_letter(letter.gateway, letter.gateway_ref, letter.payment_id, now)
+    if outcome is None:
+        return _Fault(NO_SETUP)
+    if isinstance(outcome, Unknown | Busy):
+        return _Fault(f"the gateway gave no answer: {outcome}", silence=True)
+    return None
+
+
+_LOOKS: Final[dict[Subject, Callable[[_Letter, datetime], _Fault | None]]] = {
+    Subject.PAYMENT: _look_at_payment,
+    Subject.SETUP: _look_at_setup,
+    Subject.REFUND: _look_at_part,
+    Subject.DISPUTE: _look_at_part,
+}
 
 
 def _is_old_news(letter: _Letter, account_id: UUID, payment_id: UUID) -> bool:

@@ -26,7 +26,11 @@ class Purpose(models.TextChoices):
 
 
 class PaymentMethod(Owned):
-    """A card that the gateway keeps for the account: never more than brand, last four and expiry here."""
+    """A card that the gateway keeps for the account: never more than brand, last four and expiry here.
+
+    `rank` is its place among those that are not the default, 1 first. A removed card is forgotten at the gateway by a job;
+    `forgotten_at` says that it is. `expiry_told_days` is the smallest of the warnings (30, 7 days ahead) that were mailed.
+    """
 
     gateway = models.CharField(max_length=30)
     reference = models.CharField(max_length=200)
@@ -39,11 +43,32 @@ class PaymentMethod(Owned):
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
+    rank = models.PositiveIntegerField(default=0, db_default=0)
+    forgotten_at = models.DateTimeField(null=True)
+    expiry_told_days = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["removed_at"],
+                condition=models.Q(removed_at__isnull=False, forgotten_at__isnull=True),
+                name="payments_method_to_forget",
+            ),
+            models.Index(
+                fields=["exp_year", "exp_month"],
+                condition=models.Q(removed_at__isnull=True),
+                name="payments_method_expiry",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "gateway", "reference"], name="payments_method_reference"
+            ),
+            # The same card kept twice is one card.
+            models.UniqueConstraint(
+                fields=["account", "gateway", "fingerprint"],
+                condition=models.Q(removed_at__isnull=True) & ~models.Q(fingerprint=""),
+                name="payments_method_one_of_a_card",
             ),
             models.UniqueConstraint(
                 fields=["account"],
@@ -413,9 +438,9 @@ class InboxEvent(models.Model):
     gateway = models.CharField(max_length=30)
     event_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=60)
+    subject = models.CharField(max_length=10, default="payment", db_default="payment")
     gateway_ref = models.CharField(max_length=200, blank=True)
     payment_id = models.UUIDField(null=True)
-    subject = models.CharField(max_length=20, default="payment", db_default="payment")
     part_ref = models.CharField(max_length=200, blank=True, default="", db_default="")
     body = models.BinaryField()
     received_at = models.DateTimeField()

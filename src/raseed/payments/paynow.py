@@ -25,6 +25,8 @@ from raseed.gateways.registry import gateway
 from raseed.money import Money, check_chargeable, format_money
 from raseed.payments import breaker
 from raseed.payments.amounts import check_range, policy_of
+from raseed.payments.cards import limits
+from raseed.payments.cards.limits import Typing
 from raseed.payments.models import GatewayReference, Payment, PaymentMethod, Purpose
 from raseed.payments.recharge import series
 from raseed.payments.recharge.reasons import CARD_REMOVED
@@ -76,7 +78,8 @@ class AccountClosed(RaseedError):
 class PayNow:
     """What the Admin asked for. `client_key` was made when the form was drawn; `method_id` None is a card typed once.
 
-    `another` says yes to paying although another payment is in progress.
+    `another` says yes to paying although another payment is in progress. `ip` and `solution` are for the limits on trying
+    cards (payments/cards/limits.py).
     """
 
     account_id: UUID
@@ -87,6 +90,8 @@ class PayNow:
     actor_user_id: UUID
     language: str
     another: bool = False
+    ip: str | None = None
+    solution: str = ""
 
     def fingerprint(self) -> str:
         """Equal for equal commands: same key with another fingerprint is refused."""
@@ -103,8 +108,8 @@ class PayNow:
 def open_payment(command: PayNow, now: datetime) -> Payment:
     """Commit the intent and return it; a repeat returns the first one, in whatever state it is by now.
 
-    Raises IntentReused, PaymentInProgress, MethodNotUsable, AccountClosed, GatewayDown and the errors of amounts;
-    then nothing was written.
+    Raises IntentReused, PaymentInProgress, MethodNotUsable, AccountClosed, GatewayDown, the errors of amounts and the
+    refusals of payments.cards.limits; then nothing was written.
     """
     failpoint("KP01", command.client_key)
     with atomic():
@@ -118,6 +123,9 @@ def open_payment(command: PayNow, now: datetime) -> Payment:
         payment = _intent(account, command, now)
         if not command.another:
             _refuse_second(command, now)
+        limits.admit_payment(account, now)
+        if command.method_id is None:
+            limits.admit(account, Typing(payment.id, command.client_key, command.ip, command.solution), now)
         payment.save(force_insert=True)
         GatewayReference.objects.create(
             payment_id=payment.id, account_id=account.id, gateway=payment.gateway, gateway_ref=None

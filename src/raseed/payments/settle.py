@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from raseed.accounts.models import Role
+from raseed.audit.log import Who
 from raseed.balance.suspension import restore_if_paid
 from raseed.db.queue import defer
 from raseed.db.transactions import atomic, begun_again
@@ -35,7 +37,9 @@ from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer, post
 from raseed.money import CURRENCIES, Money
 from raseed.payments.breaks import BreakKind, report
-from raseed.payments.methods import keep
+from raseed.payments.cards.limits import note_end
+from raseed.payments.cards.models import CardEnd
+from raseed.payments.methods import add
 from raseed.payments.models import GatewayReference, Payment
 from raseed.payments.recharge import after
 from raseed.payments.states import FINAL, Cause, State, move
@@ -96,6 +100,7 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
     payment.captured_currency = outcome.captured_currency
     payment.next_ask_at = None
     _remember_card(payment, outcome.card)
+    _note_typed_card(payment, CardEnd.PASSED, outcome.card, now)
     if (outcome.captured_minor, outcome.captured_currency) != (payment.charge_minor, payment.currency):
         payment.save(update_fields=_CAPTURED)
         _suspend_capture(payment, cause, now)
@@ -183,6 +188,8 @@ def _fail(payment: Payment, code: str, card: Card | None, cause: Cause, now: dat
     payment.next_ask_at = None
     payment.action_url = ""
     _remember_card(payment, card)
+    # What the gateway refused of itself says nothing of a card.
+    _note_typed_card(payment, CardEnd.LEFT if code == "refused" else CardEnd.FAILED, card, now)
     move(payment, State.FAILED, cause, now, also=_ENDED)
     tell_of(payment, EventKind.PAYMENT_FAILED, now)
 
@@ -192,6 +199,7 @@ def _cancel(payment: Payment, cause: Cause, now: datetime) -> None:
         return
     payment.next_ask_at = None
     payment.action_url = ""
+    _note_typed_card(payment, CardEnd.LEFT, None, now)
     if payment.state == State.SUBMITTED:
         move(payment, State.ACTION_REQUIRED, cause, now)
     move(payment, State.CANCELED, cause, now, also=_ENDED)
@@ -254,7 +262,14 @@ def _remember_card(payment: Payment, card: Card | None) -> None:
         payment.card_brand, payment.card_last4 = card.brand, card.last4
 
 
+def _note_typed_card(payment: Payment, end: CardEnd, card: Card | None, now: datetime) -> None:
+    """For the limits on trying cards: what became of one that was typed. A saved card was accepted before."""
+    if payment.method_id is None:
+        note_end(payment.id, end, card.fingerprint if card else "", now)
+
+
 def _keep_method(payment: Payment, saved: SavedReference, now: datetime) -> None:
-    method = keep(payment.account_id, payment.gateway, saved, now)
-    payment.method_id = method.id
-    payment.save(update_fields=["method_id"])
+    method = add(payment.account_id, payment.gateway, saved, Who(payment.actor_user_id, Role.ADMIN), now)
+    if method is not None:
+        payment.method_id = method.id
+        payment.save(update_fields=["method_id"])

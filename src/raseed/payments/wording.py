@@ -9,19 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raseed.gateways.port import DeclineCode
-
-_BRANDS: Final = {
-    "visa": "Visa",
-    "mastercard": "Mastercard",
-    "amex": "American Express",
-    "mada": "mada",
-    "unionpay": "UnionPay",
-    "jcb": "JCB",
-    "discover": "Discover",
-    "diners": "Diners Club",
-}
-# A card's name is not broken at the end of a line.
-_HARD_SPACE: Final = "\u00a0"
+from raseed.payments.cards.names import name_of
 
 DECLINES: Final[dict[str, str | Promise]] = {
     DeclineCode.INSUFFICIENT_FUNDS: _("the card has insufficient funds."),
@@ -38,12 +26,7 @@ def card_name(brand: str, last4: str) -> str:
     """Name a card by brand and last four digits; a card that is not typed yet is just a card."""
     if not last4:
         return gettext("card")
-    return f"{brand_name(brand)} •••• {last4}".strip().replace(" ", _HARD_SPACE)
-
-
-def brand_name(brand: str) -> str:
-    """Write a card brand as its house does."""
-    return _BRANDS.get(brand.lower(), brand.title())
+    return name_of(brand, last4)
 
 
 def decline_reason(code: str) -> str | Promise:

@@ -8,7 +8,10 @@ from zoneinfo import available_timezones
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from raseed.accounts.forms import PasswordForm, password_field
+from raseed.accounts import details, tax_ids
+from raseed.accounts.countries import country_choices
+from raseed.accounts.details import KeptDetails, OwnDetails
+from raseed.accounts.forms import PasswordForm, addresses_of, password_field
 from raseed.accounts.general import General
 from raseed.accounts.models import Language, Role, User
 from raseed.accounts.people import EMAIL_LENGTH_MAX, NewPerson
@@ -93,6 +96,118 @@ class GeneralForm(forms.Form):
     def seen(self) -> General:
         """What the page showed."""
         return General(self.cleaned_data["seen_language"], self.cleaned_data["seen_time_zone"])
+
+
+class DetailsForm(forms.Form):
+    """The billing details that Admins change. The hidden fields say what the page showed."""
+
+    vat_id = forms.CharField(
+        label=_("Tax number"),
+        required=False,
+        max_length=tax_ids.LENGTH_MAX,
+        widget=forms.TextInput({**_TEXT, "dir": "ltr", "autocomplete": "off"}),
+    )
+    registration_number = forms.CharField(
+        label=_("Registration number"),
+        required=False,
+        max_length=details.REGISTRATION_LENGTH_MAX,
+        widget=forms.TextInput({**_TEXT, "dir": "ltr", "autocomplete": "off"}),
+        help_text=_("As it should stand on your receipts and invoices."),
+    )
+    billing_emails = forms.CharField(
+        label=_("Billing e-mails"),
+        max_length=3000,
+        widget=forms.Textarea({**_TEXT, "rows": 3, "dir": "ltr", "autocomplete": "off"}),
+        help_text=_("Receipts are mailed to them: one address in a line."),
+        error_messages={
+            "required": _(
+                "Enter at least one address to which receipts are mailed, for example finance@example.com."
+            )
+        },
+    )
+    seen_vat_id = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
+    seen_registration_number = forms.CharField(
+        required=False, max_length=100, strip=False, widget=forms.HiddenInput
+    )
+    seen_billing_emails = forms.CharField(required=False, max_length=3000, widget=forms.HiddenInput)
+
+    def __init__(self, country: str, data: object = None, initial: dict[str, str] | None = None) -> None:
+        super().__init__(data, initial=initial)  # type: ignore[arg-type]
+        self.fields["vat_id"].help_text = (
+            _("Checked by the format of your billing country.")
+            if tax_ids.is_checked(country)
+            else _("Taken as you write it: no public format is known for your billing country.")
+        )
+
+    @staticmethod
+    def filled(there: OwnDetails, country: str) -> "DetailsForm":
+        """The form as it is drawn first."""
+        shown = {
+            "vat_id": there.vat_id,
+            "registration_number": there.registration_number,
+            "billing_emails": "\n".join(there.billing_emails),
+        }
+        seen = {f"seen_{field}": value for field, value in shown.items()}
+        seen["seen_billing_emails"] = " ".join(there.billing_emails)
+        return DetailsForm(country, initial=shown | seen)
+
+    def clean_billing_emails(self) -> list[str]:
+        """The addresses, one by one, without doubles."""
+        return addresses_of(self.cleaned_data["billing_emails"])
+
+    def wanted(self) -> OwnDetails:
+        """What was typed."""
+        typed = self.cleaned_data
+        return OwnDetails(typed["vat_id"], typed["registration_number"], tuple(typed["billing_emails"]))
+
+    def seen(self) -> OwnDetails:
+        """What the page showed."""
+        typed = self.cleaned_data
+        return OwnDetails(
+            typed["seen_vat_id"],
+            typed["seen_registration_number"],
+            tuple(typed["seen_billing_emails"].split()),
+        )
+
+
+class AskForm(forms.Form):
+    """What staff are asked to change, and why."""
+
+    billing_name = forms.CharField(
+        label=_("Billing name"),
+        max_length=200,
+        widget=forms.TextInput(_TEXT),
+        error_messages={"required": _("Enter the legal name that receipts and invoices are made out to.")},
+    )
+    address = forms.CharField(
+        label=_("Billing address"),
+        max_length=1000,
+        widget=forms.Textarea({**_TEXT, "rows": 3}),
+        error_messages={"required": _("Enter the street, the city and the postal code.")},
+    )
+    country = forms.ChoiceField(
+        label=_("Billing country"),
+        widget=forms.Select(_SELECT),
+        error_messages={"required": _("Choose the country of the billing address.")},
+    )
+    why = forms.CharField(
+        label=_("Why"),
+        max_length=details.REASON_LENGTH_MAX,
+        widget=forms.Textarea({**_TEXT, "rows": 2}),
+        help_text=_("For example: the company has moved. Our staff read it and may ask for a paper."),
+        error_messages={"required": _("Say why, in a few words.")},
+    )
+
+    def __init__(self, data: object = None, initial: dict[str, str] | None = None) -> None:
+        super().__init__(data, initial=initial)  # type: ignore[arg-type]
+        country = self.fields["country"]
+        assert isinstance(country, forms.ChoiceField)  # noqa: S101 - tells the type checker which field this is
+        country.choices = country_choices()
+
+    def wanted(self) -> KeptDetails:
+        """What was typed. Browsers end lines with two characters; what is kept has one."""
+        typed = self.cleaned_data
+        return KeptDetails(typed["billing_name"], "\n".join(typed["address"].splitlines()), typed["country"])
 
 
 class ProfileForm(forms.Form):

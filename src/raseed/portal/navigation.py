@@ -41,7 +41,11 @@ BILLING_TABS: Final = (
             "portal:alerts",
         ),
     ),
-    Place(_("Billing Details"), "portal:details"),
+    Place(
+        _("Billing Details"),
+        "portal:details",
+        covers=("portal:details_change", "portal:details_ask", "portal:card_add"),
+    ),
     Place(_("Invoices & Payments"), "portal:invoices"),
     Place(_("Statement of Account"), "portal:statement"),
 )
@@ -98,6 +102,7 @@ STAFF_SIDE: Final = (
             "backoffice:account_api_key_new",
         ),
     ),
+    Place(_("Requests"), "backoffice:requests", "inbox"),
     Place(_("Webhooks"), "backoffice:webhooks", "envelope"),
     Place(
         _("Outgoing webhooks"),

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
+from raseed.accounts.details import FieldChange
 from raseed.money import Money
 
 Text = str | Promise
@@ -103,6 +104,84 @@ class CardLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Puzzle:
+    """The sum that the page's script does before a new card is tried: see payments.cards.puzzle."""
+
+    seed: str
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardExpiry:
+    """A saved card that expires within 30 days, or has. ``days_left`` is below zero when it has."""
+
+    name: str
+    month: str
+    days_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCardLine:
+    """A saved card in the list. ``why_not`` says why recharge cannot charge it by itself; empty where it can."""
+
+    id: UUID
+    name: str
+    month: str
+    is_default: bool
+    is_expired: bool
+    expires_soon: bool
+    why_not: Text
+    may_go_up: bool
+    may_go_down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStatus:
+    """A card that is being added, as the person who adds it sees it. ``state`` is one of cards.models.SetupState."""
+
+    id: UUID
+    state: str
+    card: str
+    reason: Text
+    action_url: str
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the page looks again."""
+        return self.state in {"created", "submitted", "action_required"}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """A request to staff: ``state`` is open, approved or refused; ``answer`` why it was refused."""
+
+    state: str
+    asked_at: datetime
+    answered_at: datetime | None
+    changes: tuple[FieldChange, ...]
+    why: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsPage:
+    """Billing Details."""
+
+    billing_name: str
+    address: str
+    country: str
+    cards: tuple[SavedCardLine, ...]
+    setups: tuple[SetupStatus, ...]
+    expiring: tuple[CardExpiry, ...]
+    request: RequestLine | None = None
+
+    @property
+    def refresh_s(self) -> int:
+        """Seconds until a browser without script loads the page again; 0 when nothing is followed."""
+        return 4 if any(one.is_followed for one in self.setups) else 0
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a payment would do. ``tax`` and ``tax_rate`` (text, "15 %") only where tax falls on the top-up."""
 
@@ -146,6 +225,7 @@ class PayPage:
     confirm: InProgress | None = None
     smallest_payment: Money | None = None
     unavailable: Text = ""
+    puzzle: Puzzle | None = None
 
 
 @dataclass(frozen=True, slots=True)

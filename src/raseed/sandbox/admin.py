@@ -14,10 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
-from raseed.sandbox import wire
+from raseed.sandbox import setups, wire
 from raseed.sandbox.bank import Bank, Turn
-from raseed.sandbox.cards import CardErrors, read_card
-from raseed.sandbox.doors import BANK, COURIER, SETTINGS, json_response, payment_of
+from raseed.sandbox.cards import CardErrors, TypedCard, read_card
+from raseed.sandbox.doors import BANK, COURIER, SETTINGS, json_response, payment_of, setup_of
 from raseed.sandbox.faults import AT_STAGE, Behaviour, Stage, Transport
 from raseed.sandbox.store import Payment
 
@@ -47,11 +47,7 @@ async def choose_behaviour(request: web.Request) -> web.Response:
 async def act_as_customer(request: web.Request) -> web.Response:
     """Type a card and answer 3-D Secure in one call; says where the browser would be sent, null if nowhere."""
     body = wire.parse_object(await request.read())
-    act = body.get("outcome", "complete")
-    if act not in _ACTS:
-        raise wire.ApiError(
-            400, "invalid_request", f"outcome must be one of {', '.join(sorted(_ACTS))}", "outcome"
-        )
+    act = _ordered(body)
     payment, bank = payment_of(request), request.app[BANK]
     turn = _act(bank, payment, body, act, request.app[SETTINGS].secret_key)
     courier = request.app[COURIER]
@@ -69,13 +65,32 @@ async def act_as_customer(request: web.Request) -> web.Response:
     return json_response(json.dumps(answer))
 
 
+@routes.post("/admin/keep/{ref}")
+async def act_on_setup(request: web.Request) -> web.Response:
+    """As `act_as_customer`, for a card that is to be kept."""
+    body = wire.parse_object(await request.read())
+    act = _ordered(body)
+    setup, bank, now = setup_of(request), request.app[BANK], time.time()
+    if act == "cancel":
+        setup = setups.cancel(bank, setup, now)
+    else:
+        setup = setups.confirm(bank, setup, _typed(body, now, request.app[SETTINGS].secret_key), now)
+        if act != "abandon":
+            decline = "" if act == "complete" else "authentication_failed"
+            setup = setups.authenticate(bank, setup, decline, now)
+    request.app[COURIER].wake()
+    redirect = setup.return_url if setup.state != "requires_action" else None
+    return json_response(json.dumps({"setup": json.loads(setups.render(bank, setup)), "redirect": redirect}))
+
+
 @routes.get("/admin/book")
 async def dump_book(request: web.Request) -> web.Response:
-    """Everything, for comparison: book, payments, refunds, disputes, letters."""
+    """Everything, for comparison: book, payments, setups, refunds, disputes, letters."""
     store = request.app[BANK].store
     body = {
         "entries": [wire.entry_json(one) for one in store.book(0, -1)],
         "payments": [json.loads(request.app[BANK].render(one)) for one in store.payments()],
+        "setups": [json.loads(setups.render(request.app[BANK], one)) for one in store.setups()],
         "refunds": [asdict(one) for one in store.refunds()],
         "disputes": [asdict(one) for one in store.disputes()],
         "letters": [{**asdict(one), "payload": json.loads(one.payload)} for one in store.letters()],
@@ -130,21 +145,33 @@ def _mix(value: object, stage: Stage) -> dict[str, int]:
     return mix
 
 
+def _ordered(body: Mapping[str, Any]) -> str:
+    act = body.get("outcome", "complete")
+    if act not in _ACTS:
+        raise wire.ApiError(
+            400, "invalid_request", f"outcome must be one of {', '.join(sorted(_ACTS))}", "outcome"
+        )
+    return str(act)
+
+
+def _typed(body: Mapping[str, Any], now: float, key: str) -> TypedCard:
+    today = datetime.fromtimestamp(now, UTC).date()
+    expiry, cvc = str(body.get("expiry", f"12/{today.year + 5}")), str(body.get("cvc", "123"))
+    try:
+        return read_card(str(body.get("card", "")), expiry, cvc, today=today, key=key)
+    except CardErrors as error:
+        raise wire.ApiError(
+            400, "invalid_request", f"the page would refuse: {error.fields}", "card"
+        ) from error
+
+
 def _act(bank: Bank, payment: Payment, body: Mapping[str, Any], act: str, key: str) -> Turn:
     now = time.time()
     if act == "cancel":
         return bank.cancel(payment, now)
     turn: Turn | None = None
     if payment.step == "card":
-        today = datetime.fromtimestamp(now, UTC).date()
-        expiry, cvc = str(body.get("expiry", f"12/{today.year + 5}")), str(body.get("cvc", "123"))
-        try:
-            card = read_card(str(body.get("card", "")), expiry, cvc, today=today, key=key)
-        except CardErrors as error:
-            raise wire.ApiError(
-                400, "invalid_request", f"the page would refuse: {error.fields}", "card"
-            ) from error
-        turn = bank.confirm(payment, card, now)
+        turn = bank.confirm(payment, _typed(body, now, key), now)
         payment = turn.payment or payment
     waits = payment.state == "requires_action" and payment.step == "three_ds"
     if act != "abandon" and (waits or bank.charges_late(payment)):

@@ -9,9 +9,9 @@ import time
 
 from aiohttp import web
 
-from raseed.sandbox import wire
+from raseed.sandbox import setups, wire
 from raseed.sandbox.bank import Bank
-from raseed.sandbox.doors import BANK, SETTINGS, json_answer, json_response, let_out, payment_of
+from raseed.sandbox.doors import BANK, SETTINGS, json_answer, json_response, let_out, payment_of, setup_of
 from raseed.sandbox.store import Refund
 
 _LIST_MAX = 1000
@@ -54,6 +54,21 @@ async def cancel_payment(request: web.Request) -> web.Response:
     """Cancel, or learn that it is too late."""
     turn = request.app[BANK].cancel(payment_of(request), time.time())
     return await let_out(request, turn, json_answer(turn.answer))
+
+
+@routes.post("/v1/setups")
+async def create_setup(request: web.Request) -> web.Response:
+    """Open a setup: a card to be kept, typed on the bank's page, and nothing charged."""
+    key = _idempotency_key(request)
+    body = wire.parse_object(await request.read())
+    order = wire.parse_setup(body, request.app[SETTINGS].return_origins)
+    return json_answer(setups.create(request.app[BANK], order, key, _fingerprint(request, body), time.time()))
+
+
+@routes.get("/v1/setups/{ref}")
+async def fetch_setup(request: web.Request) -> web.Response:
+    """A setup by the bank's reference."""
+    return json_response(setups.render(request.app[BANK], setup_of(request)))
 
 
 @routes.post("/v1/refunds")

@@ -57,7 +57,7 @@ class Bank:
     def create(self, order: wire.Order, key: str, fingerprint: str, now: float) -> Turn:
         """Open a payment, and charge it at once where a saved card is named. Raises wire.ApiError."""
         with self.store.transaction():
-            replayed = self._replay(key, fingerprint, now)
+            replayed = self.replay(key, fingerprint, now)
             if replayed is not None:
                 return Turn(None, replayed)
             if self.settings.unique_references and self.store.reference_taken(order.reference):
@@ -106,7 +106,7 @@ class Bank:
     def refund(self, order: wire.RefundOrder, key: str, fingerprint: str, now: float) -> Turn:
         """Give back part or all of a captured payment. Raises wire.ApiError."""
         with self.store.transaction():
-            replayed = self._replay(key, fingerprint, now)
+            replayed = self.replay(key, fingerprint, now)
             if replayed is not None:
                 return Turn(None, replayed)
             payment = afterwards.refundable(self.store, order)
@@ -237,7 +237,8 @@ class Bank:
             raise LookupError(ref)
         return payment
 
-    def _replay(self, key: str, fingerprint: str, now: float) -> Answer | None:
+    def replay(self, key: str, fingerprint: str, now: float) -> Answer | None:
+        """The answer that this key has had already; None for a new key. Raises wire.ApiError for another body."""
         record = self.store.key(key)
         if record is None or (record.status is not None and record.at < now - self.settings.key_horizon_s):
             return None
@@ -322,7 +323,7 @@ class Bank:
         return payment, self._announce("payment.succeeded", told, now)
 
     def _keep_card(self, payment: Payment) -> str:
-        ref = _token("card")
+        ref = token("card")
         self.store.add_card(
             SavedCard(
                 ref=ref,
@@ -373,7 +374,7 @@ class _Verdict:
 
 def _new_payment(order: wire.Order, key: str, now: float, card: SavedCard | None) -> Payment:
     payment = Payment(
-        ref=_token("pay"),
+        ref=token("pay"),
         reference=order.reference,
         customer=order.customer,
         amount=order.amount,
@@ -402,6 +403,7 @@ def _new_payment(order: wire.Order, key: str, now: float, card: SavedCard | None
     )
 
 
-def _token(prefix: str) -> str:
+def token(prefix: str) -> str:
+    """A reference that nobody can guess, beginning with what it names."""
     # 128 random bits: the address of a card page is all that protects it.
     return f"{prefix}_{secrets.token_urlsafe(16)}"

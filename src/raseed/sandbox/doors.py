@@ -15,7 +15,7 @@ from raseed.sandbox.bank import Answer, Bank, Turn
 from raseed.sandbox.courier import Courier
 from raseed.sandbox.faults import Transport
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import Payment
+from raseed.sandbox.store import Payment, Setup
 from raseed.sandbox.wire import ApiError
 
 BANK = web.AppKey("BANK", Bank)
@@ -63,6 +63,14 @@ def payment_of(request: web.Request) -> Payment:
     if payment is None:
         raise ApiError(404, "not_found", "no such payment")
     return payment
+
+
+def setup_of(request: web.Request) -> Setup:
+    """The setup that the path names; raises ApiError 404."""
+    setup = request.app[BANK].store.setup(request.match_info["ref"])
+    if setup is None:
+        raise ApiError(404, "not_found", "no such setup")
+    return setup
 
 
 async def let_out(request: web.Request, turn: Turn, response: web.Response) -> web.Response:

@@ -14,10 +14,10 @@ import jinja2
 from aiohttp import web
 
 from raseed.sandbox.bank import Turn
-from raseed.sandbox.cards import CardErrors, read_card
+from raseed.sandbox.cards import CardErrors, TypedCard, read_card
 from raseed.sandbox.doors import BANK, SETTINGS, let_out
 from raseed.sandbox.settings import origin_of
-from raseed.sandbox.store import Payment
+from raseed.sandbox.store import Payment, Setup
 from raseed.sandbox.texts import TEXTS
 from raseed.sandbox.wire import money_text
 
@@ -27,6 +27,9 @@ _TEMPLATES = jinja2.Environment(
 )
 _BRANDS = {"visa": "Visa", "mastercard": "Mastercard", "other": ""}
 _NOTHING: Mapping[str, str] = {}
+# The paths of the card page and of the 3-D Secure page.
+PAYMENT_ROADS: Mapping[str, str] = {"card": "pay", "three_ds": "3ds"}
+SETUP_ROADS: Mapping[str, str] = {"card": "keep", "three_ds": "keep-3ds"}
 
 routes = web.RouteTableDef()
 routes.static("/static", _HERE / "static")
@@ -37,7 +40,7 @@ async def card_page(request: web.Request) -> web.Response:
     """The form for the card, or where its payment has got to."""
     payment = _payment(request)
     if payment is None:
-        return _missing(request)
+        return missing(request)
     if payment.state == "requires_action" and payment.step == "card":
         return _form(request, payment, _NOTHING, _NOTHING)
     return _onward(request, payment)
@@ -48,18 +51,15 @@ async def pay(request: web.Request) -> web.Response:
     """Pay or Cancel was pressed."""
     payment = _payment(request)
     if payment is None:
-        return _missing(request)
+        return missing(request)
     if payment.state != "requires_action" or payment.step != "card":
         return _onward(request, payment)
-    form = await request.post()
+    action, fields = await typed_fields(request)
     bank, now = request.app[BANK], time.time()
-    if form.get("action") == "cancel":
+    if action == "cancel":
         return await _after(request, bank.cancel(payment, now), payment)
-    fields = [value if isinstance(value, str) else "" for value in map(form.get, ("number", "expiry", "cvc"))]
     try:
-        card = read_card(
-            *fields, today=datetime.fromtimestamp(now, UTC).date(), key=request.app[SETTINGS].secret_key
-        )
+        card = typed_card(request, fields, now)
     except CardErrors as error:
         return _form(request, payment, error.fields, {"expiry": fields[1]})
     return await _after(request, bank.confirm(payment, card, now), payment)
@@ -70,10 +70,10 @@ async def three_ds_page(request: web.Request) -> web.Response:
     """The question of 3-D Secure, or where its payment has got to."""
     payment = _payment(request)
     if payment is None:
-        return _missing(request)
+        return missing(request)
     if payment.state != "requires_action" or payment.step != "three_ds":
         return _onward(request, payment)
-    return _render(request, payment, "three_ds.html", 200, card=_card_text(payment))
+    return _render(request, payment, "three_ds.html", 200, card=card_text(payment))
 
 
 @routes.post("/3ds/{ref}")
@@ -81,7 +81,7 @@ async def answer_three_ds(request: web.Request) -> web.Response:
     """Complete or Fail was pressed."""
     payment = _payment(request)
     if payment is None:
-        return _missing(request)
+        return missing(request)
     form = await request.post()
     decline = "" if form.get("action") == "complete" else "authentication_failed"
     return await _after(request, request.app[BANK].authenticate(payment, decline, time.time()), payment)
@@ -96,8 +96,8 @@ async def _after(request: web.Request, turn: Turn, before: Payment) -> web.Respo
         busy.headers.update(turn.answer.headers)
         return await let_out(request, turn, busy)
     done_now = before.state != payment.state and payment.state in {"succeeded", "failed", "canceled"}
-    if done_now and not _embedded(request):
-        return await let_out(request, turn, _see_other(request, payment, payment.return_url))
+    if done_now and not embedded(request):
+        return await let_out(request, turn, see_other(request, payment, payment.return_url))
     return await let_out(request, turn, _onward(request, payment))
 
 
@@ -105,9 +105,7 @@ def _onward(request: web.Request, payment: Payment) -> web.Response:
     """To the page of the step that is next, or the end."""
     if payment.state == "requires_action":
         road = "pay" if payment.step == "card" else "3ds"
-        return _see_other(
-            request, payment, f"/{road}/{payment.ref}{'?embed=1' if _embedded(request) else ''}"
-        )
+        return see_other(request, payment, f"/{road}/{payment.ref}{'?embed=1' if embedded(request) else ''}")
     return _end(request, payment, payment.state, 200)
 
 
@@ -129,36 +127,63 @@ def _form(
 def _render(
     request: web.Request, payment: Payment, template: str, status: int, **more: object
 ) -> web.Response:
+    words = {
+        "amount": money_text(payment.amount, payment.currency),
+        "note": TEXTS[payment.language]["save_on" if payment.save_card else "save_off"],
+        "description": payment.description,
+    }
+    return draw(request, payment, template, status, **words, **more)
+
+
+def draw(
+    request: web.Request, asked: Payment | Setup, template: str, status: int, **more: object
+) -> web.Response:
+    """A page about a payment or a setup; `asked` says for whom, in which language and where the way back leads."""
     settings = request.app[SETTINGS]
-    merchant = settings.merchant_name_ar if payment.language == "ar" else settings.merchant_name
+    is_setup = isinstance(asked, Setup)
     html = _TEMPLATES.get_template(template).render(
-        t=TEXTS[payment.language],
-        lang=payment.language,
-        payment=payment,
-        merchant=merchant,
-        amount=money_text(payment.amount, payment.currency),
-        embed=_embedded(request),
-        parent_origin=origin_of(payment.return_url),
+        t=TEXTS[asked.language],
+        lang=asked.language,
+        payment=asked,
+        what_for="setup" if is_setup else "payment",
+        roads=SETUP_ROADS if is_setup else PAYMENT_ROADS,
+        merchant=settings.merchant_name_ar if asked.language == "ar" else settings.merchant_name,
+        embed=embedded(request),
+        parent_origin=origin_of(asked.return_url),
         **more,
     )
-    return web.Response(
-        text=html, status=status, content_type="text/html", headers=_headers(request, payment)
-    )
+    return web.Response(text=html, status=status, content_type="text/html", headers=_headers(request, asked))
 
 
-def _missing(request: web.Request) -> web.Response:
+def missing(request: web.Request) -> web.Response:
+    """There is no such thing; in English, as nobody's language is known."""
     html = _TEMPLATES.get_template("missing.html").render(t=TEXTS["en"], lang="en", embed=False)
     return web.Response(text=html, status=404, content_type="text/html", headers=_headers(request, None))
 
 
-def _see_other(request: web.Request, payment: Payment, location: str) -> web.Response:
-    return web.Response(status=303, headers={**_headers(request, payment), "Location": location})
+def see_other(request: web.Request, asked: Payment | Setup, location: str) -> web.Response:
+    """Send the browser on."""
+    return web.Response(status=303, headers={**_headers(request, asked), "Location": location})
 
 
-def _headers(request: web.Request, payment: Payment | None) -> dict[str, str]:
+def typed_card(request: web.Request, fields: list[str], now: float) -> TypedCard:
+    """Read number, expiry and security code as they were typed. Raises CardErrors."""
+    today = datetime.fromtimestamp(now, UTC).date()
+    return read_card(*fields, today=today, key=request.app[SETTINGS].secret_key)
+
+
+async def typed_fields(request: web.Request) -> tuple[str, list[str]]:
+    """Which button was pressed, and the three fields of the card page."""
+    form = await request.post()
+    texts = [form.get(name) for name in ("action", "number", "expiry", "cvc")]
+    action, *fields = [text if isinstance(text, str) else "" for text in texts]
+    return action, fields
+
+
+def _headers(request: web.Request, payment: Payment | Setup | None) -> dict[str, str]:
     # form-action must name the merchant: browsers apply it to the redirect that follows the form.
     merchant = "" if payment is None else f" {origin_of(payment.return_url)}"
-    framed_by = merchant.strip() if merchant and _embedded(request) else "'none'"
+    framed_by = merchant.strip() if merchant and embedded(request) else "'none'"
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
         f" form-action 'self'{merchant}; frame-ancestors {framed_by}"
@@ -178,9 +203,11 @@ def _payment(request: web.Request) -> Payment | None:
     return request.app[BANK].store.payment(request.match_info["ref"])
 
 
-def _embedded(request: web.Request) -> bool:
+def embedded(request: web.Request) -> bool:
+    """Whether the page stands in a frame of the merchant's."""
     return request.query.get("embed") == "1"
 
 
-def _card_text(payment: Payment) -> str:
+def card_text(payment: Payment | Setup) -> str:
+    """A card as people know it."""
     return f"{_BRANDS[payment.brand]} •••• {payment.last4}".strip()

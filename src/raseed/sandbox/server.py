@@ -9,7 +9,7 @@ import time
 
 from aiohttp import web
 
-from raseed.sandbox import admin, api, pages
+from raseed.sandbox import admin, api, pages, setup_pages
 from raseed.sandbox.bank import Bank
 from raseed.sandbox.courier import Courier
 from raseed.sandbox.doors import BANK, CLOSING, COURIER, SETTINGS, json_response, speak_json
@@ -34,7 +34,7 @@ def build(settings: SandboxSettings, store: Store, public_url: str) -> web.Appli
     app[BANK] = Bank(store, settings, public_url)
     app[COURIER] = Courier(store, settings)
     app[CLOSING] = asyncio.Event()
-    for door in (api, pages, admin):
+    for door in (api, pages, setup_pages, admin):
         app.add_routes(door.routes)
     app.router.add_get("/healthz", _healthz)
     return app

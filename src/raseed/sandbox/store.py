@@ -38,6 +38,12 @@ CREATE TABLE IF NOT EXISTS keys (
 CREATE TABLE IF NOT EXISTS cards (
     ref TEXT PRIMARY KEY, customer TEXT NOT NULL, profile TEXT NOT NULL, brand TEXT NOT NULL, last4 TEXT NOT NULL,
     exp_month INTEGER NOT NULL, exp_year INTEGER NOT NULL, fingerprint TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS setups (
+    ref TEXT PRIMARY KEY, reference TEXT NOT NULL UNIQUE, customer TEXT NOT NULL, currency TEXT NOT NULL,
+    return_url TEXT NOT NULL, language TEXT NOT NULL, created_at REAL NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('requires_action', 'succeeded', 'failed', 'canceled')),
+    step TEXT NOT NULL, profile TEXT NOT NULL, brand TEXT NOT NULL, last4 TEXT NOT NULL, exp_month INTEGER NOT NULL,
+    exp_year INTEGER NOT NULL, fingerprint TEXT NOT NULL, card_ref TEXT NOT NULL, decline_code TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refunds (
     ref TEXT PRIMARY KEY, payment TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount > 0), currency TEXT NOT NULL,
     state TEXT NOT NULL, due_at REAL NOT NULL, created_at REAL NOT NULL, reference TEXT NOT NULL DEFAULT '',
@@ -101,6 +107,29 @@ class SavedCard:
     exp_month: int
     exp_year: int
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A row of `setups`: a card that is to be kept, and nothing charged. Times in Unix seconds."""
+
+    ref: str
+    reference: str
+    customer: str
+    currency: str
+    return_url: str
+    language: str
+    created_at: float
+    state: str = "requires_action"
+    step: str = "card"
+    profile: str = ""
+    brand: str = ""
+    last4: str = ""
+    exp_month: int = 0
+    exp_year: int = 0
+    fingerprint: str = ""
+    card_ref: str = ""
+    decline_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +344,28 @@ class Store:
     def forget_card(self, ref: str) -> bool:
         """Delete a kept card; says whether there was one."""
         return self._db.execute("DELETE FROM cards WHERE ref = ?", (ref,)).rowcount > 0
+
+    def add_setup(self, setup: Setup) -> None:
+        """Insert a new setup."""
+        self._insert("setups", setup)
+
+    def change_setup(self, setup: Setup, **changes: Any) -> Setup:
+        """Write the changed columns and give the setup as it is now."""
+        columns = ", ".join(f"{name} = ?" for name in changes)
+        self._db.execute(f"UPDATE setups SET {columns} WHERE ref = ?", (*changes.values(), setup.ref))  # noqa: S608
+        return replace(setup, **changes)
+
+    def setup(self, ref: str) -> Setup | None:
+        """By the bank's reference."""
+        return self._one(Setup, "SELECT * FROM setups WHERE ref = ?", ref)
+
+    def setup_by_reference(self, reference: str) -> Setup | None:
+        """By the merchant's reference."""
+        return self._one(Setup, "SELECT * FROM setups WHERE reference = ?", reference)
+
+    def setups(self) -> list[Setup]:
+        """Every setup, oldest first."""
+        return self._all(Setup, "SELECT * FROM setups ORDER BY created_at")
 
     def add_refund(self, refund: Refund) -> None:
         """Insert a new refund."""

@@ -15,7 +15,7 @@ from typing import Any
 from raseed.sandbox.cards import PROFILES, RETRYABLE
 from raseed.sandbox.faults import Behaviour
 from raseed.sandbox.settings import origin_allowed
-from raseed.sandbox.store import BookEntry, Dispute, Payment, Refund
+from raseed.sandbox.store import BookEntry, Dispute, Payment, Refund, Setup
 
 AMOUNT_MAX = 99_999_999
 EXPONENTS: Mapping[str, int] = {
@@ -55,6 +55,17 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupOrder:
+    """A checked request to keep a card."""
+
+    reference: str
+    customer: str
+    currency: str
+    return_url: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefundOrder:
     """A checked request for a refund. `reference` is the merchant's own, "" where it gives none."""
 
@@ -76,18 +87,11 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def parse_order(body: Mapping[str, Any], return_origins: tuple[str, ...], now: float) -> Order:
     """Check a request for a payment; raises ApiError 400 naming the first field that is wrong."""
-    currency = _text(body, "currency", r"[A-Z]{3}")
-    if currency not in EXPONENTS:
-        raise _wrong("currency", f"one of {', '.join(EXPONENTS)}")
+    currency = _currency(body)
     amount = _amount(body)
     if EXPONENTS[currency] == 3 and amount % _STEP_OF_THREE_DECIMALS:
         raise _wrong("amount", f"a multiple of {_STEP_OF_THREE_DECIMALS} in {currency}")
-    return_url = _text(body, "return_url", r"\S{1,2000}")
-    if not origin_allowed(return_url, return_origins):
-        raise _wrong("return_url", "at one of the allowed origins")
-    language = body.get("language", "en")
-    if language not in {"en", "ar"}:
-        raise _wrong("language", "en or ar")
+    return_url = _return_url(body, return_origins)
     saved = body.get("saved_reference")
     moment = datetime.fromtimestamp(now, UTC)
     order = Order(
@@ -97,7 +101,7 @@ def parse_order(body: Mapping[str, Any], return_origins: tuple[str, ...], now: f
         currency=currency,
         description=_text(body, "description", r"[^\x00-\x1f\x7f]{0,200}"),
         return_url=return_url,
-        language=language,
+        language=_language(body),
         save_card=_switch(body, "save_card"),
         unattended=_switch(body, "unattended"),
         saved_reference=None if saved is None else _text(body, "saved_reference", r"[A-Za-z0-9_-]{1,64}"),
@@ -108,6 +112,17 @@ def parse_order(body: Mapping[str, Any], return_origins: tuple[str, ...], now: f
     if order.saved_reference is None and order.unattended:
         raise _wrong("unattended", "false when no saved_reference is given")
     return order
+
+
+def parse_setup(body: Mapping[str, Any], return_origins: tuple[str, ...]) -> SetupOrder:
+    """Check a request to keep a card; raises ApiError 400 naming the first field that is wrong."""
+    return SetupOrder(
+        reference=_text(body, "reference", r"[A-Za-z0-9_-]{1,64}"),
+        customer=_text(body, "customer", r"[A-Za-z0-9_-]{1,64}"),
+        currency=_currency(body),
+        return_url=_return_url(body, return_origins),
+        language=_language(body),
+    )
 
 
 def parse_refund(body: Mapping[str, Any]) -> RefundOrder:
@@ -122,19 +137,8 @@ def parse_refund(body: Mapping[str, Any]) -> RefundOrder:
 
 def payment_json(payment: Payment, url: str | None) -> dict[str, Any]:
     """A payment as the merchant sees it; `url` where the customer must act."""
-    card = None
-    if payment.last4:
-        card = {
-            "brand": payment.brand,
-            "last4": payment.last4,
-            "exp_month": payment.exp_month,
-            "exp_year": payment.exp_year,
-            "fingerprint": payment.fingerprint,
-        }
-    saved = None
-    if payment.save_card and payment.card_ref:
-        unattended = PROFILES[payment.profile].chargeable_unattended
-        saved = {"reference": payment.card_ref, "card": card, "chargeable_unattended": unattended}
+    card = _card(payment)
+    saved = _saved(payment, card) if payment.save_card and payment.card_ref else None
     failed = payment.state == "failed"
     return {
         "id": payment.ref,
@@ -154,6 +158,43 @@ def payment_json(payment: Payment, url: str | None) -> dict[str, Any]:
         "saved": saved,
         "created_at": _moment(payment.created_at),
     }
+
+
+def setup_json(setup: Setup, url: str | None) -> dict[str, Any]:
+    """A setup as the merchant sees it; `url` where the customer must act."""
+    card = _card(setup)
+    failed = setup.state == "failed"
+    return {
+        "id": setup.ref,
+        "object": "setup",
+        "reference": setup.reference,
+        "customer": setup.customer,
+        "state": setup.state,
+        "currency": setup.currency,
+        "url": url,
+        "decline_code": setup.decline_code if failed else None,
+        "retryable": setup.decline_code in RETRYABLE if failed else None,
+        "card": card,
+        "saved": _saved(setup, card) if setup.card_ref else None,
+        "created_at": _moment(setup.created_at),
+    }
+
+
+def _card(typed: Payment | Setup) -> dict[str, Any] | None:
+    if not typed.last4:
+        return None
+    return {
+        "brand": typed.brand,
+        "last4": typed.last4,
+        "exp_month": typed.exp_month,
+        "exp_year": typed.exp_year,
+        "fingerprint": typed.fingerprint,
+    }
+
+
+def _saved(kept: Payment | Setup, card: dict[str, Any] | None) -> dict[str, Any]:
+    unattended = PROFILES[kept.profile].chargeable_unattended
+    return {"reference": kept.card_ref, "card": card, "chargeable_unattended": unattended}
 
 
 def refund_json(refund: Refund, payment: Payment) -> dict[str, Any]:
@@ -221,6 +262,27 @@ def _text(body: Mapping[str, Any], name: str, pattern: str) -> str:
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise _wrong(name, f"a text like {pattern}")
     return value
+
+
+def _currency(body: Mapping[str, Any]) -> str:
+    currency = _text(body, "currency", r"[A-Z]{3}")
+    if currency not in EXPONENTS:
+        raise _wrong("currency", f"one of {', '.join(EXPONENTS)}")
+    return currency
+
+
+def _return_url(body: Mapping[str, Any], return_origins: tuple[str, ...]) -> str:
+    return_url = _text(body, "return_url", r"\S{1,2000}")
+    if not origin_allowed(return_url, return_origins):
+        raise _wrong("return_url", "at one of the allowed origins")
+    return return_url
+
+
+def _language(body: Mapping[str, Any]) -> str:
+    language = body.get("language", "en")
+    if language not in {"en", "ar"}:
+        raise _wrong("language", "en or ar")
+    return str(language)
 
 
 def _switch(body: Mapping[str, Any], name: str) -> bool:

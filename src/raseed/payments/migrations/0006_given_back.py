@@ -91,11 +91,6 @@ class Migration(migrations.Migration):
             field=models.CharField(blank=True, db_default="", default="", max_length=200),
         ),
         migrations.AddField(
-            model_name="inboxevent",
-            name="subject",
-            field=models.CharField(db_default="payment", default="payment", max_length=20),
-        ),
-        migrations.AddField(
             model_name="payment",
             name="disputed_minor",
             field=models.BigIntegerField(db_default=0, default=0),

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from raseed.accounts.access import Action, ActorRequest, account_of, requires
 from raseed.payments.models import Payment
 from raseed.portal.alert_reading import alert_card
+from raseed.portal.details_reading import expiring
 from raseed.portal.reading import balance_page
 from raseed.portal.recharge_reading import recharge_card
 from raseed.portal.rendering import page
@@ -29,4 +30,5 @@ def balance(request: ActorRequest) -> HttpResponse:
     shown = balance_page(account, now, may_pay=request.actor.may(Action.PAY), follow=follow)
     recharge = recharge_card(account, now, may_change=request.actor.may(Action.CHANGE_RECHARGE))
     alerts = alert_card(account, may_change=request.actor.may(Action.CHANGE_ALERTS))
-    return page(request, "portal/balance.html", {"page": shown, "recharge": recharge, "alerts": alerts})
+    context = {"page": shown, "recharge": recharge, "alerts": alerts, "expiring": expiring(account, now)}
+    return page(request, "portal/balance.html", context)

@@ -26,6 +26,7 @@ from raseed.failpoints import failpoint
 from raseed.money import Money, format_amount, parse_amount
 from raseed.payments import breaker
 from raseed.payments.amounts import policy_of, read_amount
+from raseed.payments.cards.names import brand_name
 from raseed.payments.methods import saved_methods
 from raseed.payments.models import Payment
 from raseed.payments.paynow import (
@@ -37,7 +38,7 @@ from raseed.payments.paynow import (
     submit,
 )
 from raseed.payments.states import State
-from raseed.payments.wording import brand_name
+from raseed.portal.details_reading import puzzle_for
 from raseed.portal.pages import CardLine, InProgress, PayPage, Summary, Text
 from raseed.portal.reading import balance_page, in_progress, payment_status, smallest_payment
 from raseed.portal.rendering import page
@@ -138,6 +139,8 @@ def _pay(request: ActorRequest) -> HttpResponse:
             actor_user_id=request.actor.user.id,
             language=translation.get_language() or settings.LANGUAGE_CODE,
             another=_is_yes(account, typed.beside, now),
+            ip=request.actor.ip,
+            solution=request.POST.get("puzzle", ""),
         )
         payment = open_payment(command, now)
         payment = submit(account.id, payment.id, timezone.now())
@@ -226,6 +229,7 @@ def _pay_page(
         confirm=confirm,
         smallest_payment=smallest_payment(account, open_suspensions(account.id)),
         unavailable=breaker.GatewayDown.message if isinstance(error, breaker.GatewayDown) else "",
+        puzzle=puzzle_for(account, UUID(typed.client_key), timezone.now()),
     )
 
 

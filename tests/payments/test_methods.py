@@ -1,0 +1,164 @@
+"""The order of saved cards: the default, the fall-backs after it, what is removed, and what is about to expire."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from people import NOON, Company, make_company, make_operator, make_user, save_card
+from raseed.accounts.models import Membership
+from raseed.audit.log import Who
+from raseed.audit.models import AuditEntry
+from raseed.payments import methods
+from raseed.payments.cards import expiry
+from raseed.payments.methods import Direction, MethodGone
+from raseed.payments.models import PaymentMethod
+
+
+@pytest.fixture
+def company(db: None) -> Company:
+    make_operator()
+    return make_company()
+
+
+def by(company: Company) -> Who:
+    return Who(company.admin.id, "admin", "203.0.113.7")
+
+
+def three(company: Company) -> list[UUID]:
+    return [save_card(company, f"card_{n}", last4=f"000{n}").id for n in (1, 2, 3)]
+
+
+def order(company: Company) -> list[tuple[str, bool]]:
+    return [(one.last4, one.is_default) for one in methods.saved_methods(company.account.id)]
+
+
+def told(company: Company, kind: str) -> list[str]:
+    jobs = ProcrastinateJob.objects.filter(task_name="notifications.mail_notice", args__kind=kind)
+    return sorted(job.args["address"] for job in jobs)
+
+
+def queued(name: str) -> int:
+    return ProcrastinateJob.objects.filter(task_name=name).count()
+
+
+def acts(company: Company) -> list[str]:
+    return list(
+        AuditEntry.objects.filter(account_id=company.account.id)
+        .order_by("at", "id")
+        .values_list("action", flat=True)
+    )
+
+
+def test_the_first_card_is_the_default_and_the_others_follow_in_turn(company: Company) -> None:
+    three(company)
+    assert order(company) == [("0001", True), ("0002", False), ("0003", False)]
+
+
+def test_the_default_goes_first_and_the_others_keep_their_order(company: Company) -> None:
+    _first, _second, third = three(company)
+    assert methods.make_default(company.account.id, third, by(company), NOON)
+    assert order(company) == [("0003", True), ("0001", False), ("0002", False)]
+    assert not methods.make_default(company.account.id, third, by(company), NOON), "it is already"
+    [entry] = AuditEntry.objects.filter(account_id=company.account.id)
+    assert (entry.action, entry.ip) == ("card_made_default", "203.0.113.7")
+    assert "0001" in entry.before["default"]
+    assert "0003" in entry.after["default"]
+    assert told(company, "card_made_default") == [company.admin.email]
+    assert queued("payments.card_changed") == 1
+
+
+@pytest.mark.parametrize(
+    ("which", "direction", "moved", "after"),
+    [
+        (1, Direction.DOWN, True, ["0001", "0003", "0002"]),
+        (2, Direction.UP, True, ["0001", "0003", "0002"]),
+        (1, Direction.UP, False, ["0001", "0002", "0003"]),
+        (2, Direction.DOWN, False, ["0001", "0002", "0003"]),
+        (0, Direction.DOWN, False, ["0001", "0002", "0003"]),
+    ],
+)
+def test_cards_move_among_the_fall_backs_and_never_past_the_default(
+    company: Company, which: int, direction: Direction, moved: bool, after: list[str]
+) -> None:
+    ids = three(company)
+    assert methods.move(company.account.id, ids[which], direction, by(company), NOON) is moved
+    assert [last4 for last4, _default in order(company)] == after
+    assert order(company)[0] == ("0001", True)
+    assert acts(company) == (["card_moved"] if moved else [])
+
+
+def test_a_removed_default_gives_way_to_the_next_and_all_admins_are_told(company: Company) -> None:
+    first, *_others = three(company)
+    second_admin = make_user("second@falcon.test", account=company.account)
+    Membership.objects.create(account=company.account, user_id=second_admin.id, role="admin")
+    gone = make_user("gone@falcon.test", account=company.account)
+    Membership.objects.create(account=company.account, user_id=gone.id, role="admin", is_active=False)
+
+    methods.remove(company.account.id, first, by(company), NOON)
+
+    assert order(company) == [("0002", True), ("0003", False)]
+    assert told(company, "card_removed") == sorted([company.admin.email, second_admin.email])
+    [job] = ProcrastinateJob.objects.filter(task_name="payments.forget_card")
+    assert job.args == {"account_id": str(company.account.id), "method_id": str(first)}
+    with pytest.raises(MethodGone):
+        methods.remove(company.account.id, first, by(company), NOON)
+    assert acts(company) == ["card_removed"]
+
+
+def test_the_last_card_may_go_and_the_next_one_is_the_default_again(company: Company) -> None:
+    only = save_card(company, "card_1")
+    methods.remove(company.account.id, only.id, by(company), NOON)
+    assert order(company) == []
+    save_card(company, "card_2", last4="0002")
+    assert order(company) == [("0002", True)]
+
+
+def test_another_accounts_card_is_not_there(company: Company) -> None:
+    other = make_company("Hawk")
+    theirs = save_card(other, "card_hawk").id
+    for act in (methods.remove, methods.make_default):
+        with pytest.raises(MethodGone):
+            act(company.account.id, theirs, by(company), NOON)
+    with pytest.raises(MethodGone):
+        methods.move(company.account.id, uuid4(), Direction.UP, by(company), NOON)
+    assert order(other) == [("4242", True)]
+
+
+def expires(company: Company, month: int, year: int) -> PaymentMethod:
+    card = save_card(company, f"card_{month}_{year}")
+    PaymentMethod.objects.filter(account_id=company.account.id, id=card.id).update(
+        exp_month=month, exp_year=year
+    )
+    return card
+
+
+def test_a_card_is_told_of_30_and_7_days_ahead_once_each(company: Company) -> None:
+    expires(company, 12, 2026)
+    expires(company, 6, 2030)
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    days = [noon + timedelta(days=day) for day in range(40)]
+    told_on = [at.date().isoformat() for at in days for _twice in range(2) if expiry.tell_of_expiry(at)]
+    # The card works to the end of 31 December.
+    assert told_on == ["2026-12-01", "2026-12-24"]
+    assert told(company, "card_expires") == [company.admin.email] * 2
+
+
+def test_a_card_that_comes_late_is_told_of_once_and_a_removed_one_never(company: Company) -> None:
+    card = expires(company, 12, 2026)
+    late = datetime(2026, 12, 29, 12, tzinfo=UTC)
+    assert expiry.tell_of_expiry(late) == 1
+    assert expiry.tell_of_expiry(late + timedelta(days=1)) == 0
+    other = expires(company, 1, 2027)
+    methods.remove(company.account.id, other.id, by(company), NOON)
+    assert expiry.tell_of_expiry(datetime(2027, 1, 28, 12, tzinfo=UTC)) == 0
+    assert card.id != other.id
+
+
+@pytest.mark.parametrize(
+    ("month", "year", "left"), [(11, 2026, 7), (12, 2026, 38), (10, 2026, -23), (2, 2028, 463)]
+)
+def test_a_card_works_to_the_end_of_its_month(month: int, year: int, left: int) -> None:
+    card = PaymentMethod(exp_month=month, exp_year=year)
+    assert expiry.days_left(card, datetime(2026, 11, 23, tzinfo=UTC).date()) == left
