@@ -21,7 +21,7 @@ from sabotage.range import open_range
 from sabotage.saboteurs import SABOTEURS
 from soak.cluster import OwnCluster, own_cluster
 from soak.crashing_postgres import recoveries
-from soak.run import CHARGE_MIX, Plan, Soak
+from soak.run import MET, Plan, Soak
 from soak.verdict import Verdict
 
 VAR = PROJECT_DIR / "var"
@@ -38,6 +38,7 @@ def plan() -> Plan:
         cut_every_s=CUT_EVERY_S,
         deploy_every_s=DEPLOY_EVERY_S,
         crash_every_s=CRASH_EVERY_S,
+        outlived=2,
     )
 
 
@@ -78,7 +79,7 @@ def soak(cluster: OwnCluster, directory: Path) -> tuple[Verdict, list[str]]:
             run.bank.client.close()
             registry.close_all()
     verdict.weather["recoveries"] = recoveries(cluster.root)
-    faults = verdict.faults() + [f"{one} was not met" for one in verdict.unmet(CHARGE_MIX)]
+    faults = verdict.faults() + [f"{one} was not met" for one in verdict.unmet(MET)]
     if run.strikes["crashes"] and not verdict.weather["recoveries"]:
         faults.append("no crash of the database was recovered from")
     faults += [

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from conftest import RealDatabase
 from raseed.gateways import registry
-from soak.run import CHARGE_MIX, Plan, Soak
+from soak.run import MET, Plan, Soak
 
 PLAN = Plan(payments=300, seed=1, hurry=True)
 
@@ -33,7 +33,7 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
         connections.close_all()
     print(json.dumps(verdict.as_json()))  # the run's figures, for whoever runs it with -s
     assert verdict.faults() == []
-    assert verdict.unmet(CHARGE_MIX) == []
+    assert verdict.unmet(MET) == []
     assert verdict.payments >= PLAN.payments
     assert (reconciled.returncode, reconciled.stderr) == (0, ""), reconciled.stdout
     assert verified.returncode == 0, verified.stdout

@@ -78,7 +78,10 @@ async def dump_book(request: web.Request) -> web.Response:
         "payments": [json.loads(request.app[BANK].render(one)) for one in store.payments()],
         "refunds": [asdict(one) for one in store.refunds()],
         "disputes": [asdict(one) for one in store.disputes()],
-        "letters": [{**asdict(one), "payload": json.loads(one.payload)} for one in store.letters()],
+        "letters": [
+            {**asdict(one), "payload": json.loads(one.payload), "fate": store.fate(one.event_id)}
+            for one in store.letters()
+        ],
     }
     return json_response(json.dumps(body))
 
