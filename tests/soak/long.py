@@ -38,7 +38,7 @@ def plan() -> Plan:
         cut_every_s=CUT_EVERY_S,
         deploy_every_s=DEPLOY_EVERY_S,
         crash_every_s=CRASH_EVERY_S,
-        outlived=2,
+        outlived=3,
     )
 
 

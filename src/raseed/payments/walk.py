@@ -16,8 +16,8 @@ from raseed.payments import breaker
 from raseed.payments.breaks import BreakKind, report, report_unknown_charge
 from raseed.payments.models import GatewayMovement, ListCursor, Payment
 from raseed.payments.references import owner_of
-from raseed.payments.settle import settle
 from raseed.payments.states import Cause
+from raseed.payments.ties import settle_and_untie
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> _Lin
             detail = f"{_told(movement)} in the list; asked, the gateway says {type(outcome).__name__}"
             report(BreakKind.UNRESOLVED, payment, movement.gateway_ref, detail, now)
         return _Line.UNCONFIRMED
-    settle(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
+    settle_and_untie(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
     return _Line.SETTLED
 
 
