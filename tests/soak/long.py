@@ -25,7 +25,8 @@ from soak.run import MET, Plan, Soak
 from soak.verdict import Verdict
 
 VAR = PROJECT_DIR / "var"
-CUT_EVERY_S, DEPLOY_EVERY_S, CRASH_EVERY_S = 7, 45, 30
+CUSTOMERS = 32
+CUT_EVERY_S, DEPLOY_EVERY_S, CRASH_EVERY_S = 7, 90, 60
 
 
 def plan() -> Plan:
@@ -34,11 +35,13 @@ def plan() -> Plan:
     return Plan(
         payments=payments,
         seed=int(os.environ.get("SEED") or 1),
+        customers=CUSTOMERS,
         kill_one_in=min(80, max(8, payments // 12)),
         cut_every_s=CUT_EVERY_S,
         deploy_every_s=DEPLOY_EVERY_S,
         crash_every_s=CRASH_EVERY_S,
         outlived=3,
+        patience_s=2,
     )
 
 
@@ -80,6 +83,8 @@ def soak(cluster: OwnCluster, directory: Path) -> tuple[Verdict, list[str]]:
             registry.close_all()
     verdict.weather["recoveries"] = recoveries(cluster.root)
     faults = verdict.faults() + [f"{one} was not met" for one in verdict.unmet(MET)]
+    if not run.strikes["keys outlived"]:
+        faults.append("no charge outlived its key")
     if run.strikes["crashes"] and not verdict.weather["recoveries"]:
         faults.append("no crash of the database was recovered from")
     faults += [

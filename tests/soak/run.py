@@ -63,7 +63,10 @@ LETTER_MIX = {
 MET = (*CHARGE_MIX, *(name for name in LETTER_MIX if name != "G1"))
 SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
 READY_S_MAX = 90.0
+# Something must come to an end within so many seconds.
 QUIET_S_MAX = 240.0
+REST_LOOK_S = 1.0
+BOOK_S_MAX = 120.0
 ROUNDS_MAX = 10
 TOP_UP = 30
 # How long the bank remembers a key in the end of a run, and how long the worker then trusts it to, in seconds.
@@ -89,7 +92,8 @@ class Plan:
 
     Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
     `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. At the end each customer makes `outlived`
-    payments about which nobody asks until the bank has forgotten their keys. In a `hurry` what a killed process left
+    payments about which nobody asks until the bank has forgotten their keys. The product waits `patience_s` for an answer
+    of the bank: longer than a busy machine delays one, or all are silences. In a `hurry` what a killed process left
     behind is taken up sooner than the product would.
     """
 
@@ -101,6 +105,7 @@ class Plan:
     deploy_every_s: float = 0
     crash_every_s: float = 0
     outlived: int = 0
+    patience_s: float = 0.8
     hurry: bool = False
 
 
@@ -129,10 +134,12 @@ class Soak:
             directory / "bank",
             webhook_url=f"{self.portal}/webhooks/sandbox",
             seed=plan.seed,
-            hang_s=1.5,
+            hang_s=plan.patience_s + 0.7,
             late_s=2,
             webhook_attempts_max=6,
         )
+        # The whole book of thousands of payments takes its time.
+        self.bank.client.timeout = httpx.Timeout(BOOK_S_MAX)
         self.strikes: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
         self._saved: dict[str, list[str]] = {}
@@ -158,6 +165,8 @@ class Soak:
             self.bank.behaviour(mix=LETTER_MIX, stage="webhook")
             self._calm = {one["reference"] for one in self.bank.dump()["payments"]}
             customers = [self._customer(company, number) for number, company in enumerate(companies)]
+            # In calm weather: who is thrown back at the door again and again is taken for somebody who guesses passwords.
+            self._pay(customers, 0)
             for _ in range(ROUNDS_MAX):
                 self._pay_until_enough(customers)
                 ended_at = timezone.now()
@@ -228,7 +237,7 @@ class Soak:
             "SANDBOX_URL": self.bank.url,
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "GATEWAY_TIMEOUT_S": "0.8",
+            "GATEWAY_TIMEOUT_S": str(self.plan.patience_s),
             "SOAK_HURRY": str(int(self.plan.hurry)),
             "FAILPOINTS": "1" if self.plan.kill_one_in else "",
             "FAILPOINTS_DIR": str(self.markers),
@@ -303,23 +312,30 @@ class Soak:
 
         A charge that our books do not know in the end is no unrest but a fault, and the verdict's.
         """
-        deadline = time.monotonic() + QUIET_S_MAX
+        least: dict[str, int] = {}
+        deadline = 0.0
         with self.database.owner() as owner:
             while unrest := _unrest(owner) or self._unread(owner):
+                if unrest.keys() != least.keys() or sum(unrest.values()) < sum(least.values()):
+                    least, deadline = unrest, time.monotonic() + QUIET_S_MAX
                 if time.monotonic() > deadline:
                     if "charges" in unrest:
                         break
                     raise NoQuiet(f"{unrest}\n{self._tails()}")
                 self._give_up_abandoned(owner)
-                time.sleep(0.5)
+                time.sleep(REST_LOOK_S)
         self._tell(f"at rest after {time.monotonic() - self._began:.0f} s")
 
     def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
+        waiting = owner.execute(
+            "SELECT account_id, id FROM payments_payment WHERE state = 'action_required'"
+        ).fetchall()
+        if not waiting:
+            return
         at_bank = {
             one["reference"] for one in self.bank.dump()["payments"] if one["state"] == "requires_action"
         }
-        waiting = owner.execute("SELECT account_id, id FROM payments_payment WHERE state = 'action_required'")
-        for account_id, payment_id in waiting.fetchall():
+        for account_id, payment_id in waiting:
             if str(payment_id) in at_bank:
                 moved = timezone.now() + reconcile.ABANDONED_AFTER + timedelta(minutes=1)
                 reconcile.follow(account_id, payment_id, Cause.RECONCILE, moved)
@@ -334,12 +350,15 @@ class Soak:
         self.bank.stop()
         self.bank.start(key_horizon_short_s=KEYS_LIVE_S)
         # Some are answered, or the breaker would let nobody pay.
-        self.bank.behaviour(mix={"G1": 3, "G12": 1})
+        mix = {Behaviour.G1: 3, Behaviour.G12: 1}
+        self.bank.behaviour(mix=mix)
         self.bank.behaviour(mix={"G18-none": 1}, stage="webhook")
         with ThreadPoolExecutor(len(customers)) as pool:
             list(pool.map(lambda customer: customer.press_and_leave(self.plan.outlived), customers))
         made = {one["reference"] for one in self.bank.dump()["payments"]} - before
-        self.strikes["keys outlived"] = len(made)
+        self.strikes["keys outlived"] = sum(
+            drawn(self.plan.seed, Stage.CHARGE, one, mix) is Behaviour.G12 for one in made
+        )
         self._calm |= made
         time.sleep(KEYS_LIVE_S)
         horizon = {"SOAK_KEY_HORIZON_S": str(KEYS_TRUSTED_S)}
