@@ -168,8 +168,9 @@ class Range:
         self.attempt("the walk", lambda: walk.walk_list("sandbox", now))
         self.work(after)
         with self.database.owner() as owner:
-            book = self.bank.book()[self._began_at :]
-            verdict = judge(owner, book, Counter(), Counter(), now + timedelta(days=2))
+            dump = self.bank.dump()
+            dump["entries"] = dump["entries"][self._began_at :]
+            verdict = judge(owner, dump, Counter(), Counter(), now + timedelta(days=2))
         broken = sorted({f"{one.rule}: {one.detail}" for one in invariants(now)})
         return [*self.seen, *verdict.faults(), *broken]
 
