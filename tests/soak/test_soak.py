@@ -14,7 +14,7 @@ from conftest import RealDatabase
 from raseed.gateways import registry
 from soak.run import MET, Plan, Soak
 
-PLAN = Plan(payments=300, seed=1, hurry=True)
+PLAN = Plan(payments=200, seed=1, customers=20, kill_one_in=25, hurry=True)
 
 
 @pytest.mark.timeout(900)

@@ -71,7 +71,7 @@ async def act_as_customer(request: web.Request) -> web.Response:
 
 @routes.get("/admin/book")
 async def dump_book(request: web.Request) -> web.Response:
-    """Everything, for comparison: book, payments, refunds, disputes, letters."""
+    """Everything, for comparison: book, payments, refunds, disputes, letters, and which behaviour met what."""
     store = request.app[BANK].store
     body = {
         "entries": [wire.entry_json(one) for one in store.book(0, -1)],
@@ -81,6 +81,10 @@ async def dump_book(request: web.Request) -> web.Response:
         "letters": [
             {**asdict(one), "payload": json.loads(one.payload), "fate": store.fate(one.event_id)}
             for one in store.letters()
+        ],
+        "dealt": [
+            {"reference": reference, "stage": stage, "behaviour": behaviour}
+            for reference, stage, behaviour in store.dealt()
         ],
     }
     return json_response(json.dumps(body))
@@ -110,7 +114,7 @@ def _apply(bank: Bank, body: Mapping[str, Any], stage: Stage) -> None:
             )
         chosen = _behaviour(body.get("behaviour"), "behaviour", stage)
         store.set_control(f"{stage}:reference:{reference}", chosen)
-        store.unmark_fired(reference, stage)
+        store.take_back(reference, stage)
 
 
 def _behaviour(value: object, name: str, stage: Stage) -> str:
