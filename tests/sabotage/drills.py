@@ -163,6 +163,17 @@ def anothers_reference(where: Range) -> list[str]:
     return _without(where.found(timedelta()), "unresolved")
 
 
+def our_charge_is_named_to_another(where: Range) -> list[str]:
+    """The bank takes our money in silence, then names our charge in its answer to another customer, who is tied to it."""
+    form = where.form_of_another()
+    where.weather("G6")
+    ours = where.press(where.form())
+    where.weather("G14")
+    where.press(form)
+    where.follow(ours, SOON)
+    return where.found()
+
+
 def anothers_payment(where: Range) -> list[str]:
     """The bank answers with a charge of its own that it holds under another payment's id."""
     first = paynow.open_payment(where.form(), where.now)

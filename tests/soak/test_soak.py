@@ -1,4 +1,4 @@
-"""300 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
+"""200 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
 
 `make soak` makes more of them, crashes the database too, and writes var/soak.json.
 """
