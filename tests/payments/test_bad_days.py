@@ -43,6 +43,7 @@ from raseed.payments import breaker, paynow, reconcile, walk
 from raseed.payments.models import GatewayHealth, GatewayMovement, Payment, ReconciliationBreak
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause, State
+from raseed.payments.ties import settle_and_untie
 
 ZERO, USD_100 = Money.zero("USD"), Money(100_000_000, "USD")
 HORIZON_S, LAG_S = 0.3, 0.5
@@ -161,6 +162,44 @@ def test_f06_past_the_horizon_the_list_decides_and_a_resend_would_charge_twice(
     # The negative control: the same request with the same key, sent after all.
     paynow.send(payment)
     assert bank.charges(payment.id) == [10_000, 10_000]
+
+
+# -- F17
+
+
+@pytest.mark.parametrize("road", ["question", "list"])
+def test_f17_a_charge_that_another_customers_answer_named_first_comes_home(
+    bank: RunningBank, company: Company, road: str
+) -> None:
+    """The bank names our charge in a stranger's answer while ours is lost: the stranger is tied to it, and lets it go."""
+    ours = charged(bank, company, "G6")
+    stranger = make_company("Palm Trading")
+    theirs = charged(bank, stranger, "G14")
+    (ours_at_bank,) = (one["id"] for one in bank.dump()["payments"] if one["reference"] == str(ours.id))
+    assert (ours.state, ours.gateway_ref) == (State.SUBMITTED, "")
+    assert (theirs.state, theirs.gateway_ref) == (State.SUCCEEDED, ours_at_bank)
+    if road == "question":
+        follow(ours, timedelta(seconds=2))
+    else:
+        walk.walk_list("sandbox", NOON + timedelta(seconds=2))
+    theirs_at_bank = bank.dump()["payments"][-1]["id"]
+    assert (fresh(ours).state, fresh(ours).gateway_ref) == (State.SUCCEEDED, ours_at_bank)
+    assert (fresh(theirs).state, fresh(theirs).gateway_ref) == (State.SUCCEEDED, theirs_at_bank)
+    assert customer_balance(company) == customer_balance(stranger) == USD_100
+    assert (bank.charges(ours.id), bank.charges(theirs.id)) == ([10_000], [10_000])
+    assert breaks(company) == ["foreign_reference"]
+
+
+def test_f17_a_charge_is_not_taken_from_a_payment_that_the_bank_says_it_is_of(
+    bank: RunningBank, company: Company
+) -> None:
+    theirs = charged(bank, make_company("Palm Trading"), "G1")
+    ours = charged(bank, company, "G6")
+    told = Succeeded(theirs.gateway_ref, 10_000, "USD", ours.id, card=None, saved=None)
+    settled = settle_and_untie(ours.account_id, ours.id, told, Cause.RECONCILE, NOON + timedelta(seconds=2))
+    assert (settled.state, settled.gateway_ref) == (State.SUBMITTED, "")
+    assert (fresh(theirs).gateway_ref, customer_balance(company)) == (theirs.gateway_ref, ZERO)
+    assert breaks(company) == ["foreign_reference"]
 
 
 # -- F07

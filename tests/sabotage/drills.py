@@ -146,14 +146,11 @@ def a_letter_says_what_is_not(where: Range) -> list[str]:
 
 
 def another_amount_is_captured(where: Range) -> list[str]:
-    """Asked for 100, the bank takes 90: nothing may be credited before a person has looked."""
-    payment = paynow.open_payment(where.form(), where.now)
-    told = Succeeded("pay_other_amount", 9_000, "USD", payment.id, CARD, None)
-    with patch.object(paynow, "send", lambda _payment: told):
-        payment = paynow.submit(payment.account_id, payment.id, where.now)
+    """Asked for 100, the bank takes 50: nothing may be credited before a person has looked."""
+    where.weather("G13")
+    payment = where.press(where.form())
     where.sees(payment.state == State.SUCCEEDED, "paid, although another amount was captured")
-    # The real bank did not take it, so its book knows nothing of it.
-    return _without(where.found(), "I10", "difference")
+    return where.found()
 
 
 def anothers_reference(where: Range) -> list[str]:
@@ -164,6 +161,17 @@ def anothers_reference(where: Range) -> list[str]:
     with patch.object(paynow, "send", lambda _payment: told):
         paynow.submit(second.account_id, second.id, where.now)
     return _without(where.found(timedelta()), "unresolved")
+
+
+def our_charge_is_named_to_another(where: Range) -> list[str]:
+    """The bank takes our money in silence, then names our charge in its answer to another customer, who is tied to it."""
+    form = where.form_of_another()
+    where.weather("G6")
+    ours = where.press(where.form())
+    where.weather("G14")
+    where.press(form)
+    where.follow(ours, SOON)
+    return where.found()
 
 
 def anothers_payment(where: Range) -> list[str]:

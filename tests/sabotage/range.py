@@ -68,19 +68,30 @@ class Range:
         fresh = type(self)(self.bank, self.post_office)
         fresh.database = database
         make_operator()
-        fresh.company = make_company()
-        reference = self.bank.save_card(customer=str(fresh.company.account.id))
-        fresh.card = save_card(fresh.company, reference)
-        book = self.bank.book()
-        fresh._began_at = len(book)
-        ListCursor.objects.create(gateway="sandbox", cursor=book[-1]["cursor"], walked_at=fresh.now)
+        fresh.company, fresh.card = fresh._join("Falcon Trading")
         return fresh
+
+    def _join(self, name: str) -> tuple[Company, PaymentMethod]:
+        """A company with a saved card. What the bank did until then counts for nothing."""
+        company = make_company(name)
+        card = save_card(company, self.bank.save_card(customer=str(company.account.id)))
+        book = self.bank.book()
+        self._began_at = len(book)
+        ListCursor.objects.update_or_create(
+            gateway="sandbox", defaults={"cursor": book[-1]["cursor"], "walked_at": self.now}
+        )
+        return company, card
 
     # -- people, bank and worker
 
     def form(self, amount: str = "100", **fields: object) -> PayNow:
         """A drawn form, filled in: the saved card, and a yes to paying beside another payment."""
         return command(self.company, amount, **{"method_id": self.card.id, "another": True} | fields)
+
+    def form_of_another(self) -> PayNow:
+        """The form of another customer, with a saved card too. Call it before the scene begins."""
+        company, card = self._join("Palm Trading")
+        return command(company, method_id=card.id)
 
     def press(self, form: PayNow, after: timedelta = timedelta()) -> Payment:
         """What the portal does with a posted form."""
@@ -168,8 +179,9 @@ class Range:
         self.attempt("the walk", lambda: walk.walk_list("sandbox", now))
         self.work(after)
         with self.database.owner() as owner:
-            book = self.bank.book()[self._began_at :]
-            verdict = judge(owner, book, Counter(), Counter(), now + timedelta(days=2))
+            dump = self.bank.dump()
+            dump["entries"] = dump["entries"][self._began_at :]
+            verdict = judge(owner, dump, Counter(), Counter(), now + timedelta(days=2))
         broken = sorted({f"{one.rule}: {one.detail}" for one in invariants(now)})
         return [*self.seen, *verdict.faults(), *broken]
 

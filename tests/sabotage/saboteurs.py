@@ -155,6 +155,17 @@ SABOTEURS = (
         (Drop("payments_gatewayreference", "payments_reference_once"),),
     ),
     Saboteur(
+        "charge_left_with_another",
+        drills.our_charge_is_named_to_another,
+        (
+            Cut(
+                "raseed.payments.ties:settle_and_untie",
+                "if payment.gateway_ref or payment.captured_minor is not None:",
+                "if True:",
+            ),
+        ),
+    ),
+    Saboteur(
         "anothers_payment_believed",
         drills.anothers_payment,
         (Cut("raseed.payments.settle:_succeed", "outcome.payment_id != payment.id or ", ""),),

@@ -4,6 +4,7 @@ import contextlib
 import random
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -52,11 +53,31 @@ class Customer:
 
     def pay(self, times: int) -> None:
         """Pay so many times, one payment after the other; sign in first unless this browser still is."""
+        with self._at_a_browser() as browser:
+            for _ in range(times):
+                answer = self._press(browser, self._form(browser))
+                if answer is None:
+                    continue
+                location = answer.headers["Location"]
+                if location.startswith(self.bank.url):
+                    self._act_at_the_bank(browser, location)
+                else:
+                    self._look(browser, location)
+
+    def press_and_leave(self, times: int) -> None:
+        """Pay with the first saved card so many times, and never look what became of it."""
+        with self._at_a_browser() as browser:
+            for _ in range(times):
+                form = self._form(browser)
+                form.pop("save_card", None)
+                self._press(browser, form | {"method": self.saved[0]})
+
+    @contextlib.contextmanager
+    def _at_a_browser(self) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=self.portal, timeout=30, trust_env=False, cookies=self.cookies) as browser:
             self._sign_in(browser)
             self.cookies = browser.cookies
-            for _ in range(times):
-                self._pay_once(browser)
+            yield browser
 
     def _sign_in(self, browser: httpx.Client) -> None:
         for _ in range(TRIES_MAX):
@@ -76,7 +97,7 @@ class Customer:
             time.sleep(PAUSE_S)
         raise Unexpected(f"{self.email} could not sign in")
 
-    def _pay_once(self, browser: httpx.Client) -> None:
+    def _form(self, browser: httpx.Client) -> dict[str, str]:
         page = self._get(browser, PAY)
         form = {name: _found(name, page) for name in ("csrfmiddlewaretoken", "client_key")}
         self.keys.append(form["client_key"])
@@ -84,14 +105,7 @@ class Customer:
         form["method"] = self.chance.choice(self.saved) if self.chance.random() < 0.5 else "new"
         if form["method"] == "new" and self.chance.random() < 0.2:
             form["save_card"] = "1"
-        answer = self._press(browser, form)
-        if answer is None:
-            return
-        location = answer.headers["Location"]
-        if location.startswith(self.bank.url):
-            self._act_at_the_bank(browser, location)
-        else:
-            self._look(browser, location)
+        return form
 
     def _press(self, browser: httpx.Client, form: dict[str, str]) -> httpx.Response | None:
         """Post the form until it is answered, the same form each time; None for one who does not come back."""

@@ -5,7 +5,8 @@
 Each life is a process of its own, forked from this one, which has imported the product and collected its static
 files once: a killed process is back in a moment and a soak is bound by the product, not by imports. SIGUSR1 ends
 the running life with SIGTERM, as a deploy does, and the next one begins. With SOAK_HURRY=1 what a killed process
-left behind is taken up sooner than the product would.
+left behind is taken up sooner than the product would; with SOAK_KEY_HORIZON_S idempotency keys are
+taken to be forgotten after so many seconds.
 """
 
 import os
@@ -90,6 +91,8 @@ def prepare() -> None:
         management.call_command("collectstatic", interactive=False, verbosity=0)
     if os.environ.get("SOAK_HURRY") == "1":
         hurry()
+    if horizon_s := os.environ.get("SOAK_KEY_HORIZON_S"):
+        shorten_horizon(float(horizon_s))
     # There is nothing new to collect for the next life, and looking for it takes seconds.
     management.call_command = lambda *_words, **_flags: None
 
@@ -116,7 +119,16 @@ def hurry() -> None:
     jobs.STALLED_AFTER = timedelta(seconds=12)
     send.LEASE = timedelta(seconds=12)
     inbox.TAKEN_FOR = timedelta(seconds=8)
+    # A short list has pages too, and what comes late into it is looked for more often than once a minute.
+    walk = import_module("raseed.payments.walk")
+    walk.PAGE_LIMIT, walk.OVERLAP_EVERY_S = 60, 10
     issue.SWEEP_AFTER = send.SWEEP_AFTER = timedelta(seconds=5)
+
+
+def shorten_horizon(seconds: float) -> None:
+    """Take the bank's memory for keys to be so short, and give to a person at once what stays open beyond it."""
+    reconcile = import_module("raseed.payments.reconcile")
+    reconcile.KEY_HORIZON = reconcile.UNRESOLVED_AFTER = timedelta(seconds=seconds)
 
 
 if __name__ == "__main__":

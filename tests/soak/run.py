@@ -5,6 +5,7 @@ this module starts them, lets the customers and the weather loose, waits for qui
 """
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -36,7 +37,6 @@ from raseed.payments import paynow, reconcile
 from raseed.payments.methods import saved_methods
 from raseed.payments.states import Cause, State
 from raseed.processes import Child
-from raseed.sandbox.faults import Behaviour, Stage, drawn
 from soak.customer import Customer
 from soak.keep_alive import DEPLOY
 from soak.proxy import CUT, SOCKET
@@ -44,18 +44,33 @@ from soak.verdict import POINTS, Verdict, judge
 from soak.weather import Strike, Weather
 
 HERE = Path(__file__).parent
+KEPT = [sys.executable, str(HERE / "keep_alive.py")]
 # No payment is chosen by this number.
 NEVER = 2**62
 # Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
 RARE_POINTS = {"KP11": 12, "KP13": 25, "KP14": 2}
-# Weights of what the bank does to a charge and to the opening of a payment; another behaviour is another entry.
-CHARGE_MIX = {"G1": 44, "G2": 8, "G3": 6, "G4": 5, "G5": 8, "G6": 8, "G7": 7, "G8": 7, "G9": 7}
-OPEN_MIX = {"G1": 70, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5}
+# Weights of what the bank does to a charge, to the opening of a payment and to a letter; another behaviour is another
+# entry. Refunds that fail (G16) and disputes (G17) are not among them: nothing is posted for them yet.
+CHARGE_MIX = {
+    "G1": 32, "G2": 6, "G3": 5, "G4": 4, "G5": 6, "G6": 6, "G7": 6, "G8": 6, "G9": 6,
+    "G10": 6, "G11": 4, "G12": 4, "G13": 2, "G13c": 2, "G14": 3, "G15": 4,
+}  # fmt: skip
+OPEN_MIX = {"G1": 66, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5, "G11": 4}
+LETTER_MIX = {
+    "G1": 56, "G18-none": 12, "G18-twice": 6, "G18-thrice": 5, "G18-late": 6,
+    "G18-forged": 4, "G18-stale": 4, "G18-stranger": 4, "G18-version": 3,
+}  # fmt: skip
+MET = (*CHARGE_MIX, *(name for name in LETTER_MIX if name != "G1"))
 SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
 READY_S_MAX = 90.0
+# Something must come to an end within so many seconds.
 QUIET_S_MAX = 240.0
+REST_LOOK_S = 1.0
+BOOK_S_MAX = 120.0
 ROUNDS_MAX = 10
 TOP_UP = 30
+# How long the bank remembers a key in the end of a run, and how long the worker then trusts it to, in seconds.
+KEYS_LIVE_S, KEYS_TRUSTED_S = 6.0, 2.0
 
 _UNREST: Final[dict[str, LiteralString]] = {
     "payments being confirmed": "SELECT count(*) FROM payments_payment WHERE state IN ('created', 'submitted')",
@@ -76,7 +91,9 @@ class Plan:
     """How many payments, dealt by which seed, by how many customers; one of `kill_one_in` meets each kill point.
 
     Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
-    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. In a `hurry` what a killed process left
+    `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. At the end each customer makes `outlived`
+    payments about which nobody asks until the bank has forgotten their keys. The product waits `patience_s` for an answer
+    of the bank: longer than a busy machine delays one, or all are silences. In a `hurry` what a killed process left
     behind is taken up sooner than the product would.
     """
 
@@ -87,6 +104,8 @@ class Plan:
     cut_every_s: float = 10
     deploy_every_s: float = 0
     crash_every_s: float = 0
+    outlived: int = 0
+    patience_s: float = 0.8
     hurry: bool = False
 
 
@@ -115,11 +134,14 @@ class Soak:
             directory / "bank",
             webhook_url=f"{self.portal}/webhooks/sandbox",
             seed=plan.seed,
-            hang_s=1.5,
+            hang_s=plan.patience_s + 0.7,
             late_s=2,
-            webhook_drop_percent=10,
             webhook_attempts_max=6,
+            # A day, as at other banks: the product sends nothing again after 23 hours. Shorter only in the end of a run.
+            key_horizon_short_s=86_400,
         )
+        # The whole book of thousands of payments takes its time.
+        self.bank.client.timeout = httpx.Timeout(BOOK_S_MAX)
         self.strikes: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
         self._saved: dict[str, list[str]] = {}
@@ -141,17 +163,27 @@ class Soak:
             self._start(stack.enter_context(_short_directory()))
             self.bank.behaviour(mix=CHARGE_MIX)
             self.bank.behaviour(mix=OPEN_MIX, stage="open")
+            self.bank.behaviour(mix=LETTER_MIX, stage="webhook")
+            if self.plan.kill_one_in:
+                self._order(MET)
             customers = [self._customer(company, number) for number, company in enumerate(companies)]
+            # In calm weather: who is thrown back at the door again and again is taken for somebody who guesses passwords.
+            self._pay(customers, 0)
             for _ in range(ROUNDS_MAX):
                 self._pay_until_enough(customers)
                 ended_at = timezone.now()
                 self._come_to_rest()
                 verdict = self._judge(ended_at)
-                unmet = verdict.unmet(CHARGE_MIX) if self.plan.kill_one_in else []
+                unmet = verdict.unmet(MET) if self.plan.kill_one_in else []
                 if not unmet:
                     break
                 self._tell(f"not met yet: {', '.join(unmet)}")
+                self._order(name for name in unmet if name in MET)
                 self._wanted += TOP_UP
+            if self.plan.outlived:
+                self._outlive_the_keys(customers)
+                self._come_to_rest()
+                verdict = self._judge(ended_at)
             self._stop()
             verdict.seed, verdict.seconds = self.plan.seed, round(time.monotonic() - self._began, 1)
             return verdict
@@ -206,7 +238,7 @@ class Soak:
             "SANDBOX_URL": self.bank.url,
             "SANDBOX_SECRET_KEY": SECRET_KEY,
             "SANDBOX_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "GATEWAY_TIMEOUT_S": "0.8",
+            "GATEWAY_TIMEOUT_S": str(self.plan.patience_s),
             "SOAK_HURRY": str(int(self.plan.hurry)),
             "FAILPOINTS": "1" if self.plan.kill_one_in else "",
             "FAILPOINTS_DIR": str(self.markers),
@@ -214,9 +246,8 @@ class Soak:
             "FAILPOINTS_ONE_IN": str(self.plan.kill_one_in),
             "FAILPOINTS_AT": ",".join(f"{point}={RARE_POINTS.get(point, '')}" for point in POINTS),
         }
-        kept = [sys.executable, str(HERE / "keep_alive.py")]
-        self._child("portal", [*kept, "serve", "--port", str(self.portal_port)], environment)
-        self._child("worker", [*kept, "worker"], environment)
+        self._child("portal", [*KEPT, "serve", "--port", str(self.portal_port)], environment)
+        self._child("worker", [*KEPT, "worker"], environment)
         wait(self._is_ready, "the portal")
         self._environment = environment
 
@@ -234,6 +265,12 @@ class Soak:
             self._children.popitem()[1].stop(signal.SIGTERM)
 
     # -- the run
+
+    def _order(self, names: Iterable[str]) -> None:
+        """Have each of these behaviours met once for certain, before the weights decide again."""
+        # Mixed, or five silences in a row would open the breaker at once.
+        for name in random.Random(self.plan.seed).sample(ordered := list(names), len(ordered)):
+            self.bank.behaviour(next=name, stage="webhook" if "-" in name else "charge")
 
     def _pay_until_enough(self, customers: list[Customer]) -> None:
         """Some forms never become a payment: the portal died before the intent, and nobody came back."""
@@ -278,14 +315,22 @@ class Soak:
                 run.result()
 
     def _come_to_rest(self) -> None:
-        """Wait until nothing is under way; whoever left the bank's page without an end is canceled there first."""
-        deadline = time.monotonic() + QUIET_S_MAX
+        """Wait until nothing is under way; whoever left the bank's page without an end is canceled there first.
+
+        A charge that our books do not know in the end is no unrest but a fault, and the verdict's.
+        """
+        least: dict[str, int] = {}
+        deadline = 0.0
         with self.database.owner() as owner:
-            while unrest := self._undelivered() | _unrest(owner):
+            while unrest := (self._undelivered() | _unrest(owner)) or self._unread(owner):
+                if unrest.keys() != least.keys() or sum(unrest.values()) < sum(least.values()):
+                    least, deadline = unrest, time.monotonic() + QUIET_S_MAX
                 if time.monotonic() > deadline:
+                    if "charges" in unrest:
+                        break
                     raise NoQuiet(f"{unrest}\n{self._tails()}")
                 self._give_up_abandoned(owner)
-                time.sleep(0.5)
+                time.sleep(REST_LOOK_S)
         self._tell(f"at rest after {time.monotonic() - self._began:.0f} s")
 
     def _undelivered(self) -> dict[str, int]:
@@ -294,27 +339,91 @@ class Soak:
         return {"webhooks on their way": count} if count else {}
 
     def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
+        waiting = owner.execute(
+            "SELECT account_id, id FROM payments_payment WHERE state = 'action_required'"
+        ).fetchall()
+        if not waiting:
+            return
+        dump = self.bank.dump()
         at_bank = {
-            one["reference"] for one in self.bank.dump()["payments"] if one["state"] == "requires_action"
+            one["reference"]: one["id"] for one in dump["payments"] if one["state"] == "requires_action"
         }
-        waiting = owner.execute("SELECT account_id, id FROM payments_payment WHERE state = 'action_required'")
-        for account_id, payment_id in waiting.fetchall():
-            if str(payment_id) in at_bank:
+        late = _dealt(dump, "G10")
+        for account_id, payment_id in waiting:
+            reference = str(payment_id)
+            if reference in at_bank:
                 moved = timezone.now() + reconcile.ABANDONED_AFTER + timedelta(minutes=1)
                 reconcile.follow(account_id, payment_id, Cause.RECONCILE, moved)
+                if reference in late:
+                    # Some who left 3-D Secure complete it after that all the same, and are charged.
+                    self.bank.pay(at_bank[reference])
+
+    def _outlive_the_keys(self, customers: list[Customer]) -> None:
+        """While no worker runs, charges that only the bank's list knows; by the time it runs their keys are forgotten (G12).
+
+        Sent again they would be charged again.
+        """
+        before = _dealt(self.bank.dump(), "G12")
+        self._children.pop("worker").stop(signal.SIGTERM)
+        self.bank.stop()
+        self.bank.start(key_horizon_short_s=KEYS_LIVE_S)
+        # Some are answered, or the breaker would let nobody pay.
+        self.bank.behaviour(mix={"G1": 3, "G12": 1})
+        self.bank.behaviour(mix={"G18-none": 1}, stage="webhook")
+        with ThreadPoolExecutor(len(customers)) as pool:
+            list(pool.map(lambda customer: customer.press_and_leave(self.plan.outlived), customers))
+        self.strikes["keys outlived"] = len(_dealt(self.bank.dump(), "G12") - before)
+        time.sleep(KEYS_LIVE_S)
+        horizon = {"SOAK_KEY_HORIZON_S": str(KEYS_TRUSTED_S)}
+        self._child("worker", [*KEPT, "worker"], self._environment | horizon)
+
+    def _unread(self, owner: psycopg.Connection[Any]) -> dict[str, int]:
+        """Lines of the bank's book that our copy of its list does not have, and charges that our payments do not know."""
+        entries = self.bank.dump()["entries"]
+        copied = {cursor for (cursor,) in owner.execute("SELECT cursor FROM payments_gatewaymovement")}
+        captured = {
+            str(one)
+            for (one,) in owner.execute("SELECT id FROM payments_payment WHERE captured_minor IS NOT NULL")
+        }
+        counts = {
+            "lines": sum(one["cursor"] not in copied for one in entries),
+            "charges": sum(one["kind"] == "charge" and one["reference"] not in captured for one in entries),
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def _judge(self, ended_at: datetime) -> Verdict:
-        book = self.bank.dump()["entries"]
+        dump = self.bank.dump()
         kills = Counter(marker.name.split(".")[0] for marker in self.markers.iterdir())
-        mix = {Behaviour(name): weight for name, weight in CHARGE_MIX.items()}
-        asked = {one["reference"] for one in book if one["kind"] in {"charge", "decline"}}
-        behaviours = Counter(drawn(self.plan.seed, Stage.CHARGE, one, mix).value for one in asked)
+        ended = {one["reference"] for one in dump["entries"] if one["kind"] in {"charge", "decline"}}
+        behaviours = Counter(
+            one["behaviour"]
+            for one in dump["dealt"]
+            if (one["stage"] == "charge" and one["reference"] in ended) or one["behaviour"].startswith("G18")
+        )
         with self.database.owner() as owner:
-            verdict = judge(owner, book, kills, behaviours, ended_at)
+            verdict = judge(owner, dump, kills, behaviours, ended_at)
         verdict.weather = dict(sorted(self.strikes.items()))
         return verdict
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def second_opinion(self) -> list[str]:
+        """What `raseed reconcile` and then `raseed verify --at-rest` find wrong, in words.
+
+        That stale letters came is an alarm of the clocks, and here it is the bank's doing.
+        """
+        reconciled, verified = self._command("reconcile"), self._command("verify", "--at-rest", "--json")
+        faults = []
+        if reconciled.returncode != 0 or reconciled.stderr:
+            faults.append(f"raseed reconcile: {reconciled.stdout}{reconciled.stderr}")
+        if not verified.stdout:
+            return [*faults, f"raseed verify: {verified.stderr}"]
+        found = json.loads(verified.stdout.splitlines()[-1])["violations"]
+        return faults + [
+            f"raseed verify: {one}"
+            for one in found
+            if (one["rule"], one["ids"].get("what")) != ("CLOCK", "webhook_out_of_time")
+        ]
+
+    def _command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A `raseed` command on this run's database, with no kill point armed."""
         calm = {name: value for name, value in self._environment.items() if not name.startswith("FAILPOINTS")}
         calm |= {"DATABASE_URL": self.database.url, "COLUMNS": "300"}
@@ -328,6 +437,11 @@ class Soak:
 
     def _tails(self) -> str:
         return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children.values())
+
+
+def _dealt(dump: dict[str, Any], behaviour: str) -> set[str]:
+    """The references that met it."""
+    return {one["reference"] for one in dump["dealt"] if one["behaviour"] == behaviour}
 
 
 def _unrest(owner: psycopg.Connection[Any]) -> dict[str, int]:

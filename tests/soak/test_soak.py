@@ -1,4 +1,4 @@
-"""300 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
+"""200 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
 
 `make soak` makes more of them, crashes the database too, and writes var/soak.json.
 """
@@ -15,9 +15,9 @@ from conftest import RealDatabase
 from logs import leaks_of
 from people import PASSWORD
 from raseed.gateways import registry
-from soak.run import CHARGE_MIX, Plan, Soak
+from soak.run import MET, Plan, Soak
 
-PLAN = Plan(payments=300, seed=1, hurry=True)
+PLAN = Plan(payments=200, seed=1, customers=20, kill_one_in=25, hurry=True)
 
 
 @pytest.mark.timeout(900)
@@ -28,7 +28,7 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
     settings.SANDBOX_URL = soak.bank.url
     try:
         verdict = soak.run()
-        reconciled, verified = soak.command("reconcile"), soak.command("verify", "--at-rest")
+        second_opinion = soak.second_opinion()
     finally:
         soak.bank.stop()
         soak.bank.client.close()
@@ -36,8 +36,7 @@ def test_soak(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None
         connections.close_all()
     print(json.dumps(verdict.as_json()))  # the run's figures, for whoever runs it with -s
     assert verdict.faults() == []
-    assert verdict.unmet(CHARGE_MIX) == []
+    assert verdict.unmet(MET) == []
+    assert second_opinion == []
     assert verdict.payments >= PLAN.payments
-    assert (reconciled.returncode, reconciled.stderr) == (0, ""), reconciled.stdout
-    assert verified.returncode == 0, verified.stdout
     assert leaks_of(tmp_path, [PASSWORD, SECRET_KEY, WEBHOOK_SECRET]) == []

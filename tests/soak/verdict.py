@@ -11,6 +11,9 @@ from statistics import quantiles
 from typing import Any
 
 import psycopg
+from psycopg.rows import namedtuple_row
+
+Line = Mapping[str, Any]
 
 POINTS = tuple(f"KP{number:02}" for number in range(1, 15))
 FINAL = {"succeeded", "failed", "canceled"}
@@ -20,34 +23,36 @@ _ZERO = (
     "double_credited",
     "phantom",
     "miscredited",
+    "misbound",
     "denied",
     "unresolved",
     "difference_minor",
     "number_gaps",
+    "false_letters",
 )
+# Micros in one minor unit.
+_MINOR = {"USD": 10_000, "EUR": 10_000, "SAR": 10_000, "JOD": 1_000, "KWD": 1_000}
+# Letters that are signed with another secret, or were signed too long ago, the first time they come.
+_REFUSED_AT_FIRST = {"G18-forged", "G18-stale"}
+_VERSION = 1
 
 _PAYMENTS = """
-WITH unit (currency, micros) AS (VALUES ('USD', 10000), ('JOD', 1000), ('SAR', 10000), ('EUR', 10000), ('KWD', 1000)),
-posted AS (
-    SELECT e.memo ->> 'payment_id' AS payment_id,
-           count(DISTINCT e.id) FILTER (WHERE e.kind = 'topup_card') AS credits,
-           sum(t.amount_micros / u.micros) FILTER (WHERE t.debit = 'gateway_clearing') AS charged,
-           sum(t.amount_micros % u.micros) FILTER (WHERE t.debit = 'gateway_clearing') AS rest,
-           coalesce(sum(t.amount_micros) FILTER (WHERE t.credit = 'customer'), 0) AS credited,
-           bool_or(t.credit = 'suspense') AS suspended
-    FROM ledger_entry e
-    JOIN ledger_transfer t ON t.account_id = e.account_id AND t.entry_id = e.id
-    JOIN unit u ON u.currency = t.currency
-    WHERE e.kind IN ('topup_card', 'unexpected_capture') GROUP BY 1
-)
-SELECT p.id::text, p.client_key::text, p.state, p.final_at,
-       coalesce(s.credits, 0), coalesce(s.charged, 0), coalesce(s.rest, 0), coalesce(s.credited, 0) - p.credit_micros,
-       EXISTS (SELECT FROM payments_paymentmove m WHERE m.account_id = p.account_id AND m.payment_id = p.id
-                  AND m.target IN ('failed', 'canceled')) AS denied,
-       p.state = 'review' AND EXISTS (SELECT FROM payments_reconciliationbreak b
-                                       WHERE b.payment_id = p.id AND b.resolved_at IS NULL) AS reviewed,
-       coalesce(s.suspended, false) AS suspended
-FROM payments_payment p LEFT JOIN posted s ON s.payment_id = p.id::text
+SELECT p.id::text AS reference, p.client_key::text AS form, p.state, p.final_at, p.gateway_ref, p.currency,
+       p.charge_minor AS asked_minor, p.credit_micros AS asked_credit,
+       ARRAY(SELECT DISTINCT m.target FROM payments_paymentmove m
+             WHERE m.account_id = p.account_id AND m.payment_id = p.id) AS reached,
+       ARRAY(SELECT b.kind FROM payments_reconciliationbreak b
+             WHERE b.payment_id = p.id AND b.resolved_at IS NULL) AS breaks
+FROM payments_payment p
+"""
+_POSTED = """
+SELECT e.memo ->> 'payment_id', e.kind, e.id, t.debit, t.credit, t.currency, t.amount_micros
+FROM ledger_entry e JOIN ledger_transfer t ON t.account_id = e.account_id AND t.entry_id = e.id
+WHERE e.kind IN ('topup_card', 'unexpected_capture')
+"""
+_STRANGERS_APPLIED = """
+SELECT count(*) FROM payments_inboxevent i
+WHERE i.applied_at IS NOT NULL AND NOT EXISTS (SELECT FROM payments_payment p WHERE p.id = i.payment_id)
 """
 _GAPS = """
 SELECT coalesce(sum(greatest(c.last, n.last) - n.papers), 0)
@@ -69,12 +74,16 @@ class Verdict:
     double_credited: int = 0
     phantom: int = 0
     miscredited: int = 0
+    misbound: int = 0
     denied: int = 0
     unresolved: int = 0
     in_review: int = 0
     difference_minor: int = 0
     vouchers: int = 0
     number_gaps: int = 0
+    false_letters: int = 0
+    late_after_cancel: int = 0
+    in_suspense: int = 0
     settle_p50_s: float = 0.0
     settle_p99_s: float = 0.0
     settle_max_s: float = 0.0
@@ -104,18 +113,47 @@ class Verdict:
         return asdict(self)
 
 
+@dataclass
+class _Booked:
+    """What our ledger holds of one payment; amounts in micros, by currency."""
+
+    credits: set[Any] = field(default_factory=set)
+    taken: Counter[str] = field(default_factory=Counter)
+    credited: Counter[str] = field(default_factory=Counter)
+    suspended: Counter[str] = field(default_factory=Counter)
+
+
+class _Book:
+    """The bank's own book, by our reference."""
+
+    def __init__(self, entries: Iterable[Line]) -> None:
+        self.charges: dict[str, list[Line]] = defaultdict(list)
+        self.cancels: dict[str, Line] = {}
+        self.owner: dict[str, str] = {}
+        for line in entries:
+            self.owner[line["payment"]] = line["reference"]
+            if line["kind"] == "charge":
+                self.charges[line["reference"]].append(line)
+            elif line["kind"] == "cancel":
+                self.cancels.setdefault(line["reference"], line)
+
+    def charged_after_cancel(self, reference: str) -> bool:
+        """Whether the bank itself had canceled the payment, and charged it all the same."""
+        cancel, charges = self.cancels.get(reference), self.charges.get(reference)
+        return bool(cancel and charges) and all(
+            int(cancel["cursor"]) < int(one["cursor"]) for one in charges or ()
+        )
+
+
 def judge(
     owner: psycopg.Connection[Any],
-    book: list[Mapping[str, Any]],
+    dump: Mapping[str, list[Line]],
     kills: Counter[str],
     behaviours: Counter[str],
     ended_at: datetime,
 ) -> Verdict:
-    """Compare everything. `ended_at` tells apart what settled by itself from what was canceled by a moved clock."""
-    charged: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for line in book:
-        if line["kind"] == "charge":
-            charged[line["reference"]].append(line)
+    """Compare everything with the bank's `dump`. `ended_at` tells apart what settled by itself from what a moved clock ended."""
+    book, booked = _Book(dump["entries"]), _booked(owner)
     verdict = Verdict(
         kills=sum(kills.values()),
         kills_by_point={point: kills[point] for point in POINTS},
@@ -125,40 +163,98 @@ def judge(
     forms: Counter[str] = Counter()
     states: Counter[str] = Counter()
     known: set[str] = set()
-    for row in owner.execute(_PAYMENTS):
-        reference, client_key, state, final_at, entries, posted, rest, off, denied, reviewed, suspended = row
-        lines = charged.get(reference, [])
-        known.add(reference)
-        states[state] += 1
-        forms[client_key] += bool(lines)
-        taken = sum(int(line["amount"]) for line in lines)
-        verdict.payments += 1
-        # Money that a person knows of and that stands in suspense is not lost.
-        credited = bool(entries) and state == "succeeded"
-        verdict.lost += bool(lines) and not credited and not (reviewed and suspended)
-        verdict.double_charged += len(lines) > 1
-        verdict.double_credited += entries > 1
-        verdict.phantom += bool(entries) and not lines
-        # Credited later or not: the customer was told that nothing was charged, and may have paid again.
-        verdict.denied += bool(lines) and denied
-        verdict.in_review += reviewed
-        verdict.unresolved += state not in FINAL and not reviewed
-        verdict.difference_minor += abs(taken - int(posted))
-        verdict.miscredited += bool(rest) or bool(entries and off)
-        if lines and final_at is not None and final_at <= ended_at:
-            waits.append(max(0.0, (final_at - datetime.fromisoformat(lines[0]["at"])).total_seconds()))
-    unknown = charged.keys() - known
+    for payment in owner.cursor(row_factory=namedtuple_row).execute(_PAYMENTS):
+        lines = book.charges.get(payment.reference, [])
+        known.add(payment.reference)
+        states[payment.state] += 1
+        forms[payment.form] += bool(lines)
+        _count(verdict, payment, book, booked.get(payment.reference, _Booked()))
+        if lines and payment.final_at is not None and payment.final_at <= ended_at:
+            charged_at = datetime.fromisoformat(lines[0]["at"])
+            waits.append(max(0.0, (payment.final_at - charged_at).total_seconds()))
+    unknown = book.charges.keys() - known
     verdict.lost += len(unknown)
-    verdict.difference_minor += sum(int(line["amount"]) for one in unknown for line in charged[one])
+    verdict.difference_minor += sum(int(line["amount"]) for one in unknown for line in book.charges[one])
     verdict.double_charged += sum(count > 1 for count in forms.values())
-    verdict.charges = sum(len(lines) for lines in charged.values())
+    verdict.charges = sum(len(lines) for lines in book.charges.values())
     verdict.states = dict(sorted(states.items()))
     verdict.vouchers, verdict.number_gaps = _papers(owner)
+    verdict.false_letters = _false_letters(owner, dump["letters"])
     if len(waits) > 1:
         cuts = quantiles(waits, n=100, method="inclusive")
         verdict.settle_p50_s, verdict.settle_p99_s = round(cuts[49], 3), round(cuts[98], 3)
         verdict.settle_max_s = round(max(waits), 3)
     return verdict
+
+
+def _count(verdict: Verdict, payment: Any, book: _Book, booked: _Booked) -> None:
+    """Judge one payment."""
+    lines = book.charges.get(payment.reference, [])
+    asked = (payment.asked_minor, payment.currency)
+    taken = Counter[str]()
+    for line in lines:
+        taken[line["currency"]] += int(line["amount"]) * _MINOR[line["currency"]]
+    is_other = any((int(line["amount"]), line["currency"]) != asked for line in lines)
+    late = book.charged_after_cancel(payment.reference)
+    reviewed = payment.state == "review" and bool(payment.breaks)
+    # What was asked for must be credited. Anything else that the bank took must stand in suspense, whole, and a person
+    # must know of it: then it is found.
+    if is_other:
+        known = reviewed and "unexpected_capture" in payment.breaks
+        found = known and booked.suspended == taken and not booked.credits
+        verdict.in_suspense += found
+    else:
+        found = bool(booked.credits) and payment.state == "succeeded"
+    verdict.payments += 1
+    verdict.lost += bool(lines) and not found
+    verdict.double_charged += len(lines) > 1
+    verdict.double_credited += len(booked.credits) > 1
+    verdict.phantom += bool(booked.taken) and not lines
+    verdict.miscredited += bool(booked.credits) and (
+        is_other or booked.credited != Counter({payment.currency: payment.asked_credit})
+    )
+    # Tied to the bank's id of somebody else's payment.
+    verdict.misbound += book.owner.get(payment.gateway_ref, payment.reference) != payment.reference
+    # Credited later or not: the customer was told that nothing was charged, and may have paid again. Not so where the
+    # bank itself had canceled, and let the customer complete it all the same.
+    denials = {"failed", "canceled"} - ({"canceled"} if late else set())
+    verdict.denied += bool(lines) and not denials.isdisjoint(payment.reached)
+    verdict.late_after_cancel += late and found
+    verdict.in_review += reviewed
+    verdict.unresolved += payment.state not in FINAL and not reviewed
+    verdict.difference_minor += sum(
+        -(-abs(taken[currency] - booked.taken[currency]) // _MINOR[currency])
+        for currency in taken.keys() | booked.taken.keys()
+    )
+
+
+def _booked(owner: psycopg.Connection[Any]) -> dict[str, _Booked]:
+    found: dict[str, _Booked] = defaultdict(_Booked)
+    for reference, kind, entry, debit, credit, currency, micros in owner.execute(_POSTED):
+        booked = found[reference]
+        if kind == "topup_card":
+            booked.credits.add(entry)
+        if debit == "gateway_clearing":
+            booked.taken[currency] += micros
+        if credit == "customer":
+            booked.credited[currency] += micros
+        if credit == "suspense":
+            booked.suspended[currency] += micros
+    return dict(found)
+
+
+def _false_letters(owner: psycopg.Connection[Any], letters: Iterable[Line]) -> int:
+    """Letters that were taken and must not be: forged, stale, of an unknown shape; and a stranger's that was acted on."""
+    taken = sum(
+        one["delivered_at"] is not None
+        and (
+            (one["fate"] in _REFUSED_AT_FIRST and one["attempts"] == 1)
+            or one["payload"]["version"] != _VERSION
+        )
+        for one in letters
+    )
+    (applied,) = owner.execute(_STRANGERS_APPLIED).fetchone() or (0,)
+    return taken + int(applied)
 
 
 def _papers(owner: psycopg.Connection[Any]) -> tuple[int, int]:

@@ -413,7 +413,8 @@ class TransferReference(models.Model):
 class GatewayReference(models.Model):
     """Which account a payment belongs to, for news that names only the payment; and its id at the gateway, once.
 
-    Written with the intent. `gateway_ref` is filled in when the gateway first names it and never changes.
+    Written with the intent. `gateway_ref` is filled in when the gateway first names it. It is taken back (payments/ties.py)
+    only where the gateway, asked by that id, says that it is another payment's.
     """
 
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"

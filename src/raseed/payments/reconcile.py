@@ -30,8 +30,8 @@ from raseed.payments.breaks import BreakKind, report
 from raseed.payments.models import Payment, Purpose
 from raseed.payments.recharge.series import CONFIRM_WITHIN
 from raseed.payments.seats import seat
-from raseed.payments.settle import settle
 from raseed.payments.states import FINAL, Cause, State, move
+from raseed.payments.ties import settle_and_untie
 from raseed.payments.walk import Walked, walk_list
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def follow(account_id: UUID, payment_id: UUID, cause: Cause, now: datetime) -> P
             return _soon(payment, cause, now)
         outcome = _ask(payment, now)
     breaker.record(payment.gateway, outcome, now)
-    payment = settle(account_id, payment_id, outcome, cause, now)
+    payment = settle_and_untie(account_id, payment_id, outcome, cause, now)
     return _escalate(payment, outcome, now)
 
 

@@ -25,8 +25,8 @@ from raseed.payments.breaks import BreakKind, report, report_unknown_charge
 from raseed.payments.hearing import Heard, hear_of_part
 from raseed.payments.models import GatewayMovement, ListCursor, Payment
 from raseed.payments.references import owner_of, owner_of_part
-from raseed.payments.settle import settle
 from raseed.payments.states import Cause
+from raseed.payments.ties import settle_and_untie
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def _settle_charge(gateway_name: str, movement: Movement, now: datetime) -> _Lin
             report(BreakKind.UNRESOLVED, payment, movement.gateway_ref, detail, now)
         return _Line.UNCONFIRMED
     is_known = payment.captured_minor is not None and payment.gateway_ref == outcome.gateway_ref
-    settle(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
+    settle_and_untie(payment.account_id, payment.id, outcome, Cause.RECONCILE, now)
     return _Line.KNOWN if is_known else _Line.SETTLED
 
 

@@ -85,7 +85,7 @@ async def act_on_setup(request: web.Request) -> web.Response:
 
 @routes.get("/admin/book")
 async def dump_book(request: web.Request) -> web.Response:
-    """Everything, for comparison: book, payments, setups, refunds, disputes, letters."""
+    """Everything, for comparison: book, payments, setups, refunds, disputes, letters, and which behaviour met what."""
     store = request.app[BANK].store
     body = {
         "entries": [wire.entry_json(one) for one in store.book(0, -1)],
@@ -93,7 +93,14 @@ async def dump_book(request: web.Request) -> web.Response:
         "setups": [json.loads(setups.render(request.app[BANK], one)) for one in store.setups()],
         "refunds": [asdict(one) for one in store.refunds()],
         "disputes": [asdict(one) for one in store.disputes()],
-        "letters": [{**asdict(one), "payload": json.loads(one.payload)} for one in store.letters()],
+        "letters": [
+            {**asdict(one), "payload": json.loads(one.payload), "fate": store.fate(one.event_id)}
+            for one in store.letters()
+        ],
+        "dealt": [
+            {"reference": reference, "stage": stage, "behaviour": behaviour}
+            for reference, stage, behaviour in store.dealt()
+        ],
     }
     return json_response(json.dumps(body))
 
@@ -122,7 +129,7 @@ def _apply(bank: Bank, body: Mapping[str, Any], stage: Stage) -> None:
             )
         chosen = _behaviour(body.get("behaviour"), "behaviour", stage)
         store.set_control(f"{stage}:reference:{reference}", chosen)
-        store.unmark_fired(reference, stage)
+        store.take_back(reference, stage)
 
 
 def _behaviour(value: object, name: str, stage: Stage) -> str:

@@ -58,7 +58,8 @@ CREATE TABLE IF NOT EXISTS disputes (
 CREATE INDEX IF NOT EXISTS disputes_due ON disputes (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS struck (
     payment TEXT PRIMARY KEY, behaviour TEXT NOT NULL, until REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS fired (reference TEXT NOT NULL, stage TEXT NOT NULL, PRIMARY KEY (reference, stage));
+CREATE TABLE IF NOT EXISTS dealt (
+    reference TEXT NOT NULL, stage TEXT NOT NULL, behaviour TEXT NOT NULL, PRIMARY KEY (reference, stage));
 CREATE TABLE IF NOT EXISTS controls (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -476,18 +477,23 @@ class Store:
 
     # -- the weather
 
-    def has_fired(self, reference: str, stage: str) -> bool:
-        """Whether this reference has had its fault at this stage."""
-        row = self._db.execute("SELECT 1 FROM fired WHERE reference = ? AND stage = ?", (reference, stage))
+    def was_dealt(self, reference: str, stage: str) -> bool:
+        """Whether this reference has had its behaviour at this stage."""
+        row = self._db.execute("SELECT 1 FROM dealt WHERE reference = ? AND stage = ?", (reference, stage))
         return row.fetchone() is not None
 
-    def mark_fired(self, reference: str, stage: str) -> None:
+    def deal(self, reference: str, stage: str, behaviour: str) -> None:
         """A fault strikes a reference once per stage, so that asking again can end well."""
-        self._db.execute("INSERT OR IGNORE INTO fired VALUES (?, ?)", (reference, stage))
+        self._db.execute("INSERT OR IGNORE INTO dealt VALUES (?, ?, ?)", (reference, stage, behaviour))
 
-    def unmark_fired(self, reference: str, stage: str) -> None:
+    def take_back(self, reference: str, stage: str) -> None:
         """Let a fault strike again."""
-        self._db.execute("DELETE FROM fired WHERE reference = ? AND stage = ?", (reference, stage))
+        self._db.execute("DELETE FROM dealt WHERE reference = ? AND stage = ?", (reference, stage))
+
+    def dealt(self) -> list[tuple[str, str, str]]:
+        """Every reference and stage with the behaviour that it met, oldest first."""
+        rows = self._db.execute("SELECT reference, stage, behaviour FROM dealt ORDER BY rowid")
+        return [(row["reference"], row["stage"], row["behaviour"]) for row in rows]
 
     def strike(self, payment: Payment, behaviour: str, until: float = 0.0) -> None:
         """Remember a behaviour that stays with a payment after its answer."""

@@ -9,7 +9,7 @@ from raseed.sandbox.store import Store
 
 def choose(store: Store, settings: SandboxSettings, stage: Stage, reference: str) -> Behaviour:
     """Deal one, once per reference and stage: after that all goes well. Call inside a transaction."""
-    if store.has_fired(reference, stage):
+    if store.was_dealt(reference, stage):
         return Behaviour.G1
     chosen = store.control(f"{stage}:reference:{reference}")
     if chosen is None:
@@ -23,5 +23,5 @@ def choose(store: Store, settings: SandboxSettings, stage: Stage, reference: str
         if ordered is not None:
             mix = {Behaviour(name): weight for name, weight in ordered.items()}
         chosen = drawn(settings.seed, stage, reference, mix)
-    store.mark_fired(reference, stage)
+    store.deal(reference, stage, chosen)
     return Behaviour(chosen)
