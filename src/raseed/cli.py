@@ -262,6 +262,26 @@ def operator_init(
     )
 
 
+@operator.command("grace")
+def operator_grace(
+    hours: Annotated[int, typer.Argument(help="0: suspend as soon as the balance runs out.")],
+) -> None:
+    """Say how long an account whose balance ran out goes on before it is suspended."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.accounts.grace import change_grace
+    from raseed.audit.log import COMMAND_LINE
+    from raseed.errors import RaseedError
+
+    try:
+        done = change_grace(hours, COMMAND_LINE, timezone.now())
+    except RaseedError as error:
+        console.print(f"{error.message}", style="red", markup=False)
+        raise SystemExit(1) from error
+    console.print(f"Grace: {hours} hours." if done else f"It was {hours} hours already.", highlight=False)
+
+
 @operator.command("reset-factors")
 def operator_reset_factors(
     email: Annotated[str, typer.Argument(help="The address that the person signs in with.")],
