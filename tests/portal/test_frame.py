@@ -187,6 +187,7 @@ def test_menus_show_only_what_is_there_and_allowed() -> None:
     assert navigation.tabs("portal:home", lambda _route: True) == ()
     assert [str(one.label) for one in navigation.tabs("portal:pay", lambda _route: True)] == [
         "Balance Details",
+        "Billing Details",
         "Invoices & Payments",
     ]
 
