@@ -118,7 +118,7 @@ def hurry() -> None:
     inbox = import_module("raseed.payments.inbox")
     jobs.STALLED_AFTER = timedelta(seconds=12)
     send.LEASE = timedelta(seconds=12)
-    inbox.TAKEN_FOR = timedelta(seconds=8)
+    inbox.TAKEN_FOR = timedelta(seconds=4)
     # A short list has pages too, and what comes late into it is looked for more often than once a minute.
     walk = import_module("raseed.payments.walk")
     walk.PAGE_LIMIT, walk.OVERLAP_EVERY_S = 60, 10

@@ -60,7 +60,8 @@ def catch_saboteurs(cluster: OwnCluster, directory: Path) -> list[str]:
             with cluster.database(f"sabotaged_{number}") as struck, saboteur.at_work(struck):
                 found = saboteur.drill(where.on(struck))
             caught = bool(found) and not false_alarm
-            tell(f"saboteur {saboteur.name}: {'; '.join(false_alarm or found) or 'NOT CAUGHT'}")
+            seen = "; ".join(found) if caught else f"NOT CAUGHT; with its guard in place: {false_alarm}"
+            tell(f"saboteur {saboteur.name}: {seen}")
             if not caught:
                 away.append(saboteur.name)
     return away

@@ -1,4 +1,4 @@
-"""200 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
+"""150 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
 
 `make soak` makes more of them, crashes the database too, and writes var/soak.json.
 """
@@ -17,7 +17,7 @@ from people import PASSWORD
 from raseed.gateways import registry
 from soak.run import MET, Plan, Soak
 
-PLAN = Plan(payments=200, seed=1, customers=20, kill_one_in=25, hurry=True)
+PLAN = Plan(payments=150, seed=1, customers=16, kill_one_in=20, hurry=True)
 
 
 @pytest.mark.timeout(900)
