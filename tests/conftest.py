@@ -17,6 +17,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.db import connections
+from django.utils import translation
 
 from raseed.config.environment import database_settings
 from raseed.db import guard
@@ -110,6 +111,14 @@ class RealDatabase:
             "DATABASE_URL": self.url,
             "DATABASE_OWNER_URL": self.owner_url,
         }
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A page of one test leaves its reader's language behind in the thread; the next test reads English."""
+    translation.activate("en")
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

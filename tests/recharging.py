@@ -70,9 +70,9 @@ class Recharged:
         change.switch_on(self.account, row.version if row else 0, wanted, CONSENT, self.admin, now)
 
     def has(self, amount: str) -> None:
-        """Give the account exactly that balance, by transfer, with no word to anybody."""
+        """Give the account exactly that balance, with no word to anybody."""
         missing = usd(amount) - available(self.account)
-        self.book(EntryKind.TOPUP_TRANSFER, Kind.BANK, Kind.CUSTOMER, missing)
+        self.book(EntryKind.ADJUSTMENT, Kind.ADJUSTMENTS, Kind.CUSTOMER, missing)
 
     def book(self, kind: EntryKind, debit: Kind, credit: Kind, amount: Money) -> None:
         post(_entry(self.account.id, kind, debit, credit, amount, NOON))

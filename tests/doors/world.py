@@ -245,7 +245,7 @@ def make_side(name: str, suspended: Reason) -> Side:
     _recharge(side, name)
     _alerts(side, name)
     setup = _card_at_bank(side, f"set_open_{name}")
-    asked = details.ask(
+    change_request = details.ask(
         account.id,
         replace(details.kept(details.details_of(account.id)), billing_name=f"{name} Renamed LLC"),
         f"{name} was renamed",
@@ -297,7 +297,7 @@ def make_side(name: str, suspended: Reason) -> Side:
         **{f"e-mail of {one.email}": one.email for one in (*people.values(), waiting, disabled)},
         "people": f"{name} admin Haddad",
         "card at the bank": str(setup.id),
-        "request": str(asked.id),
+        "request": str(change_request.id),
         "wanted name": f"{name} Renamed LLC",
         "why": f"{name} was renamed",
     }

@@ -5,6 +5,7 @@ import pytest
 from people import NOON, Company, open_one
 from post_office import PostOffice
 from raseed.accounts.models import Account
+from raseed.db.transactions import atomic
 from raseed.notifications.mails import mail_recharge
 from raseed.notifications.models import Mail
 from raseed.notifications.send import send_mail
@@ -39,9 +40,10 @@ def mailed(company: Company, office: PostOffice) -> tuple[str, str, str]:
 def test_a_failed_try_names_the_card_the_reason_and_the_next_try(
     company: Company, payment: Payment, post_office: PostOffice
 ) -> None:
-    history.became(
-        payment, Reason.DECLINED, 1, Seen(12_500_000), NOON, code="insufficient_funds", next_at=NOON + DAY
-    )
+    with atomic():
+        history.became(
+            payment, Reason.DECLINED, 1, Seen(12_500_000), NOON, code="insufficient_funds", next_at=NOON + DAY
+        )
     to, subject, text = mailed(company, post_office)
     assert company.admin.email in to
     assert "finance@" in to
@@ -54,7 +56,8 @@ def test_a_failed_try_names_the_card_the_reason_and_the_next_try(
 def test_the_mail_to_confirm_leads_to_the_payment(
     company: Company, payment: Payment, post_office: PostOffice
 ) -> None:
-    history.became(payment, Reason.AUTHENTICATION, 1, Seen(0), NOON, next_at=NOON + DAY)
+    with atomic():
+        history.became(payment, Reason.AUTHENTICATION, 1, Seen(0), NOON, next_at=NOON + DAY)
     _to, subject, text = mailed(company, post_office)
     assert subject == "Your bank wants you to confirm the automatic recharge"
     assert f"/settings/billing/payments/{payment.id}" in text
@@ -68,7 +71,8 @@ def test_every_notice_has_its_mail(
     Account.objects.filter(id=company.account.id).update(language=language)
     for reason in NOTICED:
         if reason in {Reason.DECLINED, Reason.GAVE_UP, Reason.AUTHENTICATION}:
-            history.became(payment, reason, 1, Seen(0), NOON, code="generic", next_at=NOON)
+            with atomic():
+                history.became(payment, reason, 1, Seen(0), NOON, code="generic", next_at=NOON)
         else:
             history.refused(company.account, Cause.CROSSED, reason, Seen(0), NOON, next_at=NOON, cap=3)
         _to, subject, text = mailed(company, post_office)

@@ -57,6 +57,12 @@ def pay(company: Company, now: datetime = NOON, **fields: object) -> Payment:
     return open_payment(command(company, another=True, **({"ip": HERE} | fields)), now)
 
 
+def wrong_answer(key: UUID) -> str:
+    """A number that is no answer to the puzzle of `key`."""
+    seed = puzzle.seed(key, NOON)
+    return str(next(n for n in count() if not puzzle.is_answer(seed, n, 8)))
+
+
 def solved(key: UUID, now: datetime = NOON) -> str:
     seed = puzzle.seed(key, now)
     return str(next(n for n in count() if puzzle.is_answer(seed, n, 8)))
@@ -179,7 +185,7 @@ def test_from_the_third_failure_on_a_new_card_needs_the_puzzle(company: Company)
     key = uuid4()
     said = refused(lambda: pay(company, client_key=key), PuzzleUnsolved)
     assert "Without scripts" in said
-    for wrong in ("-1", "x", "1" * 13, "٣", solved(uuid4())):
+    for wrong in ("-1", "x", "1" * 13, "٣", wrong_answer(key)):
         refused(lambda wrong=wrong: pay(company, client_key=key, solution=wrong), PuzzleUnsolved)
     refused(lambda: pay(company, client_key=key, solution=solved(key, NOON - 2 * HOUR)), PuzzleUnsolved)
     assert pay(company, client_key=key, solution=solved(key, NOON - HOUR)).state == "created"

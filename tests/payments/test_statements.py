@@ -15,7 +15,7 @@ from raseed.payments.models import Payment
 from raseed.payments.states import State
 
 # With BEGIN and COMMIT. Opened, submitted and settled: three transactions, and the turn at the gateway in a fourth.
-PAYMENT_STATEMENTS_MAX = 33
+PAYMENT_STATEMENTS_MAX = 34
 VOUCHER_STATEMENTS_MAX = 11
 
 

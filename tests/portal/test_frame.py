@@ -179,7 +179,7 @@ def test_the_theme_is_in_the_first_byte_of_the_page(client: Client, db: None) ->
 def test_menus_show_only_what_is_there_and_allowed() -> None:
     every = navigation.links(navigation.SIDE, "portal:pay", lambda _route: True)
     none = navigation.links(navigation.SIDE, "portal:pay", lambda _route: False)
-    billing = every[2].children[0].children[-1]
+    billing = every[2].children[0].children[1]
 
     assert [str(one.label) for one in every] == ["Home", "Users", "Settings", "Help", "Demo mailbox"]
     assert (billing.url, billing.current) == ("/settings/billing/balance", True)

@@ -129,7 +129,7 @@ SABOTEURS = (
         drills.a_letter_says_what_is_not,
         (
             Cut(
-                "raseed.payments.inbox:_look",
+                "raseed.payments.inbox:_look_at_payment",
                 "outcome = gateway(letter.gateway).fetch(letter.gateway_ref)",
                 "event = InboxEvent.objects.get(id=letter.id); "
                 'told = __import__("json").loads(bytes(event.body))["object"]; '

@@ -81,7 +81,11 @@ _DECLINES: Mapping[str, DeclineCode] = {
 _KINDS_OF_PARTS = frozenset({"refund", "refund_failed", "dispute", "dispute_won", "dispute_lost"})
 
 
-_SUBJECTS: Mapping[str, Subject] = {"refund": Subject.REFUND, "dispute": Subject.DISPUTE}
+_SUBJECTS: Mapping[str, Subject] = {
+    "setup": Subject.SETUP,
+    "refund": Subject.REFUND,
+    "dispute": Subject.DISPUTE,
+}
 
 
 class SandboxGateway:

@@ -95,6 +95,8 @@ def _succeed(payment: Payment, outcome: Succeeded, cause: Cause, now: datetime) 
         _ask_again(payment, outcome, now)
         return
     if payment.state == State.SUCCEEDED or payment.captured_minor is not None:
+        # Nothing is new but, perhaps, the gateway's own name of it: one that was tied to another's charge has none.
+        payment.save(update_fields=["gateway_ref"])
         return
     payment.captured_minor = outcome.captured_minor
     payment.captured_currency = outcome.captured_currency
