@@ -29,6 +29,14 @@ LIVE: dict[str, str | None] = {
     "SANDBOX_WEBHOOK_SECRET": None,
 }
 
+MOYASAR: dict[str, str | None] = LIVE | {
+    "GATEWAY": "moyasar",
+    "MOYASAR_SECRET_KEY": "sk_live_1",
+    "MOYASAR_WEBHOOK_SECRET": "a-secret-of-our-own",
+    "STRIPE_SECRET_KEY": None,
+    "STRIPE_WEBHOOK_SECRET": None,
+}
+
 
 def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
     """Start the product with SAFE and changes; None unsets."""
@@ -67,6 +75,14 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         (LIVE | {"STRIPE_WEBHOOK_SECRET_BEFORE": " "}, "STRIPE_WEBHOOK_SECRET_BEFORE: is missing or empty"),
         (LIVE | {"STRIPE_API_BASE": "http://127.0.0.1:1"}, "STRIPE_API_BASE: is for tests"),
         (LIVE | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Stripe's card page cannot stand in a frame"),
+        (MOYASAR | {"MOYASAR_SECRET_KEY": "sk_test_1"}, "MOYASAR_SECRET_KEY: is no live key"),
+        (
+            MOYASAR | {"MOYASAR_SECRET_KEY": None, "MOYASAR_WEBHOOK_SECRET": " "},
+            "MOYASAR_SECRET_KEY: is missing or empty; MOYASAR_WEBHOOK_SECRET: is missing or empty",
+        ),
+        (MOYASAR | {"MOYASAR_WEBHOOK_SECRET_BEFORE": " "}, "MOYASAR_WEBHOOK_SECRET_BEFORE: is missing"),
+        (MOYASAR | {"MOYASAR_API_BASE": "http://127.0.0.1:1"}, "MOYASAR_API_BASE: is for tests"),
+        (MOYASAR | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Moyasar's card page cannot stand in a frame"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
         ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),
         (
@@ -102,12 +118,23 @@ def test_no_secret_is_printed() -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_production_starts_with_stripe_alone() -> None:
-    assert "the settings are not complete" not in start(LIVE).stderr
+@pytest.mark.parametrize("live", [LIVE, MOYASAR], ids=["stripe", "moyasar"])
+def test_production_starts_with_one_gateway_alone(live: dict[str, str | None]) -> None:
+    assert "the settings are not complete" not in start(live).stderr
 
 
-def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
-    given = {name: value for name, value in (SAFE | LIVE).items() if value is not None}
+@pytest.mark.parametrize(
+    ("live", "printed"),
+    [
+        (LIVE, "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe"),
+        (MOYASAR, "['https://checkout.moyasar.com', 'https://api.moyasar.com'] moyasar"),
+    ],
+    ids=["stripe", "moyasar"],
+)
+def test_the_pages_may_send_the_browser_to_the_gateway_and_to_nobody_else(
+    live: dict[str, str | None], printed: str
+) -> None:
+    given = {name: value for name, value in (SAFE | live).items() if value is not None}
     done = subprocess.run(
         [sys.executable, "-c", "from raseed.config import settings as s; print(s.BANK_ORIGINS, s.GATEWAY)"],
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
@@ -115,6 +142,4 @@ def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe", (
-        done.stderr
-    )
+    assert done.stdout.strip() == printed, done.stderr
