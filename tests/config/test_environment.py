@@ -87,8 +87,7 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
                 "MOYASAR_WEBHOOK_SECRET": " ",
                 "MOYASAR_WEBHOOK_SECRET_BEFORE": " ",
             },
-            "MOYASAR_SECRET_KEY: is missing or empty; MOYASAR_WEBHOOK_SECRET: is missing or empty; "
-            "MOYASAR_WEBHOOK_SECRET_BEFORE: is missing or empty",
+            "MOYASAR_WEBHOOK_SECRET: is missing or empty; MOYASAR_WEBHOOK_SECRET_BEFORE: is missing or empty",
         ),
         (MOYASAR | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Moyasar's card page cannot stand in a frame"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),

@@ -285,6 +285,7 @@ def test_a_letter_bears_the_secret_or_is_forged(server: MoyasarServer, gateway: 
     event = gateway.parse_webhook(good, {}, NOW)
     assert (event.gateway_ref, event.payment_id) == (outcome.gateway_ref, charge.payment_id)
     assert (event.kind, event.subject, event.signed_at) == ("payment_paid", Subject.PAYMENT, NOW)
+    assert json.loads(event.without_secret or b"") == json.loads(good) | {"secret_token": ""}
     without = {name: value for name, value in json.loads(good).items() if name != "secret_token"}
     bad: list[bytes] = [
         json.dumps(without).encode(),

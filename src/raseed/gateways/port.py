@@ -348,6 +348,8 @@ class WebhookEvent:
     signed_at: datetime
     subject: Subject = Subject.PAYMENT
     part_ref: str = ""
+    # What may be kept of a letter that bears a secret itself; None: all of it.
+    without_secret: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that no table of ours can keep; raises ValueError naming the field."""

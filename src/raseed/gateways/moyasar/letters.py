@@ -44,5 +44,6 @@ def _event(body: Mapping[str, Any], now: datetime) -> WebhookEvent:
         payment_id=our_id(payment),
         signed_at=now,
         subject=Subject.REFUND if is_refund else Subject.PAYMENT,
+        without_secret=json.dumps(dict(body) | {"secret_token": ""}).encode(),
         part_ref=f"{text(payment['id'])}:{int(payment['refunded'])}" if is_refund else "",
     )
