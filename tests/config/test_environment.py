@@ -29,6 +29,14 @@ LIVE: dict[str, str | None] = {
     "SANDBOX_WEBHOOK_SECRET": None,
 }
 
+MOYASAR: dict[str, str | None] = LIVE | {
+    "GATEWAY": "moyasar",
+    "MOYASAR_SECRET_KEY": "sk_live_1",
+    "MOYASAR_WEBHOOK_SECRET": "a-secret-of-our-own",
+    "STRIPE_SECRET_KEY": None,
+    "STRIPE_WEBHOOK_SECRET": None,
+}
+
 
 def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
     """Start the product with SAFE and changes; None unsets."""
@@ -69,6 +77,21 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         (LIVE | {"STRIPE_WEBHOOK_SECRET_BEFORE": " "}, "STRIPE_WEBHOOK_SECRET_BEFORE: is missing or empty"),
         (LIVE | {"STRIPE_API_BASE": "http://127.0.0.1:1"}, "STRIPE_API_BASE: is for tests"),
         (LIVE | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Stripe's card page cannot stand in a frame"),
+        # Of one start each, since each takes a second: faults are named all at once.
+        (
+            MOYASAR | {"MOYASAR_SECRET_KEY": "sk_test_1", "MOYASAR_API_BASE": "http://127.0.0.1:1"},
+            "MOYASAR_SECRET_KEY: is no live key: it must begin with sk_live_; MOYASAR_API_BASE: is for tests",
+        ),
+        (
+            MOYASAR
+            | {
+                "MOYASAR_SECRET_KEY": None,
+                "MOYASAR_WEBHOOK_SECRET": " ",
+                "MOYASAR_WEBHOOK_SECRET_BEFORE": " ",
+            },
+            "MOYASAR_WEBHOOK_SECRET: is missing or empty; MOYASAR_WEBHOOK_SECRET_BEFORE: is missing or empty",
+        ),
+        (MOYASAR | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Moyasar's card page cannot stand in a frame"),
         ({"GATEWAY": "nobody"}, "GATEWAY: 'nobody' is not known"),
         ({"SANDBOX_WEBHOOK_SECRET": "", "RASEED_ENV": "demo"}, "SANDBOX_WEBHOOK_SECRET: is missing or empty"),
         (
@@ -108,8 +131,18 @@ def test_production_starts_with_stripe_alone() -> None:
     assert "the settings are not complete" not in start(LIVE).stderr
 
 
-def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
-    given = {name: value for name, value in (SAFE | LIVE).items() if value is not None}
+@pytest.mark.parametrize(
+    ("live", "printed"),
+    [
+        (LIVE, "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe"),
+        (MOYASAR, "['https://checkout.moyasar.com', 'https://api.moyasar.com'] moyasar"),
+    ],
+    ids=["stripe", "moyasar"],
+)
+def test_the_pages_may_send_the_browser_to_the_gateway_and_to_nobody_else(
+    live: dict[str, str | None], printed: str
+) -> None:
+    given = {name: value for name, value in (SAFE | live).items() if value is not None}
     done = subprocess.run(
         [sys.executable, "-c", "from raseed.config import settings as s; print(s.BANK_ORIGINS, s.GATEWAY)"],
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | given,
@@ -117,6 +150,4 @@ def test_the_pages_may_send_the_browser_to_stripe_and_to_nobody_else() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "['https://checkout.stripe.com', 'https://hooks.stripe.com'] stripe", (
-        done.stderr
-    )
+    assert done.stdout.strip() == printed, done.stderr

@@ -1,7 +1,8 @@
 """The gateways of the contract suite: for each a driver, which plays its customers and its weather.
 
-To add a gateway: a class like these two, and its name in DRIVERS. To switch cases on for what an adapter has learnt: add
-`CARD_SETUP`, `REFUNDS` or `DISPUTES` to its `can`, and write the methods that say so below. Cases are made for what a driver
+To add a gateway: a class like these, and its name in DRIVERS. To switch cases on for what an adapter has learnt: add
+`CARD_SETUP`, `REFUNDS`, `DISPUTES`, `SIGNATURES` (over the letter's bytes and time) or `ENDS_3DS` (a payment at its 3-D Secure page
+can be canceled) to its `can`, and write the methods that say so below. Cases are made for what a driver
 can and for nothing else.
 """
 
@@ -15,13 +16,17 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from bank import Postbox, RunningBank
+from moyasar_server import MoyasarServer
+from raseed.gateways.moyasar.adapter import MoyasarGateway
 from raseed.gateways.port import ActionRequired, DeclineCode, Succeeded
 from raseed.gateways.sandbox import SandboxGateway
 from raseed.gateways.stripe.adapter import StripeGateway
 from stripe_server import StripeServer
 
 CARD_SETUP, REFUNDS, DISPUTES = "card setup", "refunds", "disputes"
-LOG = Path(__file__).resolve().parents[2] / "var" / "stripe-requests.log"
+SIGNATURES, ENDS_3DS = "signatures", "ends 3-D Secure"
+VAR = Path(__file__).resolve().parents[2] / "var"
+LOG, MOYASAR_LOG = VAR / "stripe-requests.log", VAR / "moyasar-requests.log"
 SECRET, SECRET_BEFORE = "whsec_in_use", "whsec_before"
 Letter = tuple[dict[str, str], bytes]
 
@@ -43,7 +48,7 @@ class Driver(ABC):
     typed: ClassVar[Mapping[str, Told]]
     saved: ClassVar[Mapping[str, Told]]
     page_goes_on: ClassVar[bool]
-    signature_header: ClassVar[str]
+    signature_header: ClassVar[str] = ""
     gateway: Any
 
     @abstractmethod
@@ -80,11 +85,11 @@ class Driver(ABC):
     def letters(self, at_least: int) -> list[Letter]:
         """All webhooks that were sent, once there are so many."""
 
-    @abstractmethod
-    def signed(self, raw: bytes, at_s: float, secret: str) -> dict[str, str]:
-        """The signature of these bytes at that time by that secret, as a header."""
-
     # -- only of a gateway that can
+
+    def signed(self, raw: bytes, at_s: float, secret: str) -> dict[str, str]:
+        """SIGNATURES: the signature of these bytes at that time by that secret, as a header."""
+        raise NotImplementedError
 
     def keep_card(self, page: ActionRequired, card: str = GOOD) -> None:
         """CARD_SETUP: type a card on the page of a setup."""
@@ -109,6 +114,7 @@ class SandboxDriver(Driver):
     """The sandbox bank, a process of its own."""
 
     name = "sandbox"
+    can = frozenset({SIGNATURES, ENDS_3DS})
     currencies: ClassVar[Mapping[str, int]] = {"USD": 11_500, "KWD": 12_340, "SAR": 5_000}
     typed: ClassVar[Mapping[str, Told]] = {
         "4000000000000002": (DeclineCode.GENERIC, True),
@@ -173,7 +179,7 @@ class StripeDriver(Driver):
     """Our server that speaks Stripe's protocol, through Stripe's own SDK. Its requests are in var/stripe-requests.log."""
 
     name = "stripe"
-    can = frozenset({CARD_SETUP, REFUNDS, DISPUTES})
+    can = frozenset({CARD_SETUP, REFUNDS, DISPUTES, SIGNATURES, ENDS_3DS})
     currencies: ClassVar[Mapping[str, int]] = {"USD": 11_500, "KWD": 12_340, "SAR": 5_000, "JPY": 1_500}
     typed: ClassVar[Mapping[str, Told]] = {
         "4000000000000002": (DeclineCode.GENERIC, True),
@@ -257,6 +263,78 @@ class StripeDriver(Driver):
         self.server.bank.end_dispute(dispute.part_ref, "won" if won else "lost")
 
 
+class MoyasarDriver(Driver):
+    """Our server that speaks Moyasar's protocol. Its requests are in var/moyasar-requests.log.
+
+    Its refunds bear no id, it has no disputes and no signatures: what stands in their place is in test_moyasar_adapter.py.
+    """
+
+    name = "moyasar"
+    currencies: ClassVar[Mapping[str, int]] = {
+        "SAR": 5_000,
+        "USD": 11_500,
+        "AED": 4_200,
+        "KWD": 12_340,
+        "BHD": 12_340,
+        "OMR": 5_010,
+        "JOD": 1_250,
+    }
+    typed: ClassVar[Mapping[str, Told]] = {
+        "4000000000000002": (DeclineCode.GENERIC, True),
+        "4201320000311101": (DeclineCode.INSUFFICIENT_FUNDS, True),
+    }
+    saved: ClassVar[Mapping[str, Told]] = {
+        "4201320000013020": (DeclineCode.GENERIC, True),
+        "4201320000311101": (DeclineCode.INSUFFICIENT_FUNDS, True),
+        "4201320131000508": (DeclineCode.GENERIC, False),
+        "4201322267774310": (DeclineCode.EXPIRED_CARD, False),
+        "4201326324640570": (DeclineCode.LIMIT_EXCEEDED, True),
+        "4201321144311528": (DeclineCode.GENERIC, False),
+    }
+    page_goes_on = True
+
+    def __init__(self, _folder: Path) -> None:
+        MOYASAR_LOG.unlink(missing_ok=True)
+        self.server = MoyasarServer(MOYASAR_LOG)
+        self.server.webhook_secret = SECRET
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        self.gateway = self.adapter(SECRET)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gateway.close()
+        self.server.__exit__()
+
+    def adapter(self, *secrets: str, timeout_s: float = 2.0) -> MoyasarGateway:
+        return MoyasarGateway(
+            secret_key=self.server.secret_key,
+            webhook_secrets=secrets,
+            timeout_s=timeout_s,
+            api_base=self.server.url,
+        )
+
+    def pay(self, page: ActionRequired, card: str = GOOD) -> None:
+        self.server.bank.pay_invoice(page.gateway_ref.removeprefix("invoice_"), card)
+
+    def authenticate(self, page: ActionRequired, *, passes: bool = True) -> None:
+        self.server.bank.authenticate(page.gateway_ref.split("_")[1], passes=passes)
+
+    def declining(self, why: str, account_id: UUID, card: str) -> str:
+        return self.server.bank.keep(why)
+
+    def lose(self, what: str) -> None:
+        self.server.fault({"answer": "drop_after", "request": "drop_before"}[what], "POST", "payments")
+
+    def charges(self, payment_id: UUID) -> list[int]:
+        return self.server.charges(payment_id)
+
+    def letters(self, at_least: int) -> list[Letter]:
+        assert len(self.server.letters) >= at_least
+        return list(self.server.letters)
+
+
 class RememberedCustomers:
     """In place of the table: this suite needs no database, and no adapter may have a transaction open."""
 
@@ -270,7 +348,11 @@ class RememberedCustomers:
         return self.known.setdefault(account_id, reference)
 
 
-DRIVERS: Mapping[str, type[Driver]] = {"sandbox": SandboxDriver, "stripe": StripeDriver}
+DRIVERS: Mapping[str, type[Driver]] = {
+    "sandbox": SandboxDriver,
+    "stripe": StripeDriver,
+    "moyasar": MoyasarDriver,
+}
 
 
 def reserialised(raw: bytes) -> bytes:

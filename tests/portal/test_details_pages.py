@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from bank import RunningBank
@@ -13,6 +14,7 @@ from people import Company, make_user, save_card
 from raseed.accounts import details, proof
 from raseed.accounts.access import NEEDS_FRESH_PROOF, Action
 from raseed.accounts.models import BillingDetails, StaffRole
+from raseed.gateways.sandbox import SandboxGateway
 from raseed.payments import methods
 from raseed.payments.cards.models import CardEnd, CardSetup, TypedCard
 from raseed.payments.models import PaymentMethod
@@ -233,3 +235,17 @@ def test_a_locked_account_is_told_until_when_and_the_bank_hears_nothing(
     assert paid.status_code == 429
     assert "Nothing was charged" in paid.content.decode()
     assert bank.dump()["payments"] == bank.dump()["setups"] == []
+
+
+def test_where_the_gateway_keeps_no_card_without_a_charge_the_page_says_how_one_is_saved(
+    company: Company, admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prove_now(admin, timezone.now())
+    monkeypatch.setattr(SandboxGateway, "keeps_cards", False)
+    address = reverse("portal:card_add")
+    drawn = admin.get(address).content.decode()
+    assert "Here a card is saved with a payment" in drawn
+    assert "Continue to the bank" not in drawn
+    answer = admin.post(address, {"client_key": str(uuid4())})
+    assert answer.status_code == 409
+    assert not CardSetup.objects.filter(account_id=company.account.id).exists()

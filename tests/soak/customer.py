@@ -38,6 +38,11 @@ def drawn(chance: random.Random, weights: dict[str, int]) -> str:
     return chance.choices(list(weights), list(weights.values()))[0]
 
 
+def _said(page: str) -> str:
+    """What a page says, without its head and tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page[page.find("<main") :]))[:1500]
+
+
 @dataclass
 class Customer:
     """An Admin at a browser. `saved` are ids of saved cards; `keys` collects the key of every form that was pressed."""
@@ -122,7 +127,7 @@ class Customer:
                     form["beside"] = beside[1]
                 continue
             if answer is not None and answer.status_code < 500:
-                raise Unexpected(f"{answer.status_code} for {form}: {answer.text[:2000]}")
+                raise Unexpected(f"{answer.status_code} for {form}: {_said(answer.text)}")
             # 503 says that payments are not offered now, and to try again: nobody leaves because of that.
             if (answer is None or answer.status_code != 503) and self.chance.random() < GIVES_UP:
                 return None

@@ -19,10 +19,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 SECRET_LENGTH_MIN = 40
 # Where Stripe's pages stand: the card page, and the way to a bank's 3-D Secure page.
 STRIPE_PAGES = ("https://checkout.stripe.com", "https://hooks.stripe.com")
+# Where Moyasar's pages stand: the page of an invoice, and the way to a bank's 3-D Secure page.
+MOYASAR_PAGES = ("https://checkout.moyasar.com", "https://api.moyasar.com")
 _GATEWAY_NEEDS = {
     "sandbox": ("sandbox_url", "sandbox_secret_key", "sandbox_webhook_secret"),
     "stripe": ("stripe_secret_key", "stripe_webhook_secret"),
+    "moyasar": ("moyasar_secret_key", "moyasar_webhook_secret"),
 }
+_NOT_FRAMED = {"stripe": "Stripe", "moyasar": "Moyasar"}
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 
 
@@ -96,6 +100,11 @@ class Environment(BaseSettings):
     stripe_webhook_secret_before: str = ""
     stripe_api_base: str = ""
     stripe_page_origins: Annotated[tuple[str, ...], NoDecode] = STRIPE_PAGES
+    moyasar_secret_key: str = ""
+    moyasar_webhook_secret: str = ""
+    moyasar_webhook_secret_before: str = ""
+    moyasar_api_base: str = ""
+    moyasar_page_origins: Annotated[tuple[str, ...], NoDecode] = MOYASAR_PAGES
     webhook_tolerance_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
     webhooks_at_once: Annotated[int, Field(ge=1, le=8)] = 3
     webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
@@ -114,7 +123,14 @@ class Environment(BaseSettings):
             ip_network(text)
         return value
 
-    @field_validator("allowed_hosts", "factor_keys", "webhook_networks", "stripe_page_origins", mode="before")
+    @field_validator(
+        "allowed_hosts",
+        "factor_keys",
+        "webhook_networks",
+        "stripe_page_origins",
+        "moyasar_page_origins",
+        mode="before",
+    )
     @classmethod
     def _split_list(cls, value: object) -> object:
         if isinstance(value, str):
@@ -208,6 +224,12 @@ class Environment(BaseSettings):
                 "is no live key: it must begin with sk_live_ or rk_live_",
             ),
             (bool(self.stripe_api_base), "STRIPE_API_BASE", "is for tests; unset it to speak to Stripe"),
+            (
+                bool(self.moyasar_secret_key) and not self.moyasar_secret_key.startswith("sk_live_"),
+                "MOYASAR_SECRET_KEY",
+                "is no live key: it must begin with sk_live_",
+            ),
+            (bool(self.moyasar_api_base), "MOYASAR_API_BASE", "is for tests; unset it to speak to Moyasar"),
         ]
         found = [f"{name}: {why}" for is_unsafe, name, why in unsafe if is_unsafe]
         if found:
@@ -226,8 +248,9 @@ class Environment(BaseSettings):
             missing.append(before)
         if missing:
             raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
-        if self.gateway == "stripe" and self.card_page == "iframe":
-            raise ValueError("CARD_PAGE: Stripe's card page cannot stand in a frame; leave it at redirect")
+        if self.gateway in _NOT_FRAMED and self.card_page == "iframe":
+            owner = _NOT_FRAMED[self.gateway]
+            raise ValueError(f"CARD_PAGE: {owner}'s card page cannot stand in a frame; leave it at redirect")
         return self
 
 

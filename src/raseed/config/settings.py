@@ -158,6 +158,10 @@ STRIPE_SECRET_KEY = ENVIRONMENT.stripe_secret_key
 STRIPE_WEBHOOK_SECRET = ENVIRONMENT.stripe_webhook_secret
 STRIPE_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.stripe_webhook_secret_before
 STRIPE_API_BASE = ENVIRONMENT.stripe_api_base
+MOYASAR_SECRET_KEY = ENVIRONMENT.moyasar_secret_key
+MOYASAR_WEBHOOK_SECRET = ENVIRONMENT.moyasar_webhook_secret
+MOYASAR_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.moyasar_webhook_secret_before
+MOYASAR_API_BASE = ENVIRONMENT.moyasar_api_base
 WEBHOOK_TOLERANCE_S = ENVIRONMENT.webhook_tolerance_s
 WEBHOOKS_AT_ONCE = ENVIRONMENT.webhooks_at_once
 API_REQUESTS_PER_MINUTE = ENVIRONMENT.api_requests_per_minute
@@ -166,9 +170,10 @@ WEBHOOK_NETWORKS = tuple(ip_network(text) for text in ENVIRONMENT.webhook_networ
 WEBHOOK_HTTPS_ONLY = PRODUCTION
 _bank = urlsplit(ENVIRONMENT.sandbox_public_url or ENVIRONMENT.sandbox_url)
 # The card page's origins: a form post that redirects to the bank needs them in form-action, its iframe in frame-src.
-BANK_ORIGINS = (
-    list(ENVIRONMENT.stripe_page_origins) if GATEWAY == "stripe" else [f"{_bank.scheme}://{_bank.netloc}"]
-)
+BANK_ORIGINS = {
+    "stripe": list(ENVIRONMENT.stripe_page_origins),
+    "moyasar": list(ENVIRONMENT.moyasar_page_origins),
+}.get(GATEWAY, [f"{_bank.scheme}://{_bank.netloc}"])
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -348,6 +348,8 @@ class WebhookEvent:
     signed_at: datetime
     subject: Subject = Subject.PAYMENT
     part_ref: str = ""
+    # What may be kept of a letter that bears a secret itself; None: all of it.
+    without_secret: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that no table of ours can keep; raises ValueError naming the field."""
@@ -427,6 +429,10 @@ class Gateway(GivesBack, Protocol):
 
     def cancel(self, gateway_ref: str) -> Outcome:
         """Ask that it be never charged; the answer is the true state, `Succeeded` if the charge came first."""
+
+    @property
+    def keeps_cards(self) -> bool:
+        """Whether it can keep a card without a charge. Where not, cards are saved with a payment only."""
 
     def set_up_card(self, setup: CardSetup) -> SetupOutcome:
         """Open the gateway's own page on which the customer types a card to be kept; usually ActionRequired."""

@@ -12,6 +12,8 @@ from django.conf import settings
 
 from raseed.gateways import pace
 from raseed.gateways.customers import Customers
+from raseed.gateways.moyasar.adapter import NAME as MOYASAR
+from raseed.gateways.moyasar.adapter import MoyasarGateway
 from raseed.gateways.port import Gateway
 from raseed.gateways.sandbox import NAME as SANDBOX
 from raseed.gateways.sandbox import SandboxGateway
@@ -80,6 +82,15 @@ def _settings_of(name: str) -> Mapping[str, Any]:
                 settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_WEBHOOK_SECRET_BEFORE
             ),
         }
+    if name == MOYASAR and settings.MOYASAR_SECRET_KEY:
+        return {
+            "timeout_s": settings.GATEWAY_TIMEOUT_S,
+            "api_base": settings.MOYASAR_API_BASE,
+            "secret_key": settings.MOYASAR_SECRET_KEY,
+            "webhook_secrets": _secrets(
+                settings.MOYASAR_WEBHOOK_SECRET, settings.MOYASAR_WEBHOOK_SECRET_BEFORE
+            ),
+        }
     raise UnknownGateway(f"no gateway {name!r} is configured")
 
 
@@ -87,6 +98,8 @@ def _make(name: str, given: Mapping[str, Any]) -> Adapter:
     may_leave = partial(_may_leave, name)
     if name == SANDBOX:
         return SandboxGateway(**given, may_leave=may_leave)
+    if name == MOYASAR:
+        return MoyasarGateway(**given, may_leave=may_leave)
     # Loaded only where it is used: Stripe's SDK takes half a second to import.
     stripe: type[StripeGateway] = import_module("raseed.gateways.stripe.adapter").StripeGateway
     return stripe(**given, customers=Customers(name), may_leave=may_leave)

@@ -131,6 +131,11 @@ class SandboxGateway:
         """The key under which references of this gateway are unique."""
         return NAME
 
+    @property
+    def keeps_cards(self) -> bool:
+        """Whether it can keep a card without a charge: it can."""
+        return True
+
     def close(self) -> None:
         """Close the client's connections."""
         self._client.close()

@@ -52,7 +52,7 @@ def receive(gateway_name: str, raw: bytes, headers: Mapping[str, str], now: date
         raise
     tally.check_clock(gateway_name, event.signed_at, now)
     failpoint("KP09", event.event_id)
-    fresh = _keep(gateway_name, event, raw, now)
+    fresh = _keep(gateway_name, event, raw if event.without_secret is None else event.without_secret, now)
     failpoint("KP10", event.event_id)
     return fresh
 

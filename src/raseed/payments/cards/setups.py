@@ -78,6 +78,22 @@ class SetupReused(RaseedError):
     message = _("This form was already used. Open it again. Nothing was charged.")
 
 
+class CardsNotKept(RaseedError):
+    """The gateway keeps a card only together with a payment."""
+
+    code = "cards_not_kept"
+    status = 409
+    message = _(
+        "Here a card is saved with a payment: press Pay Now, choose another card, and tick “save this card”."
+    )
+
+
+def check_offered() -> None:
+    """Raise CardsNotKept where the gateway cannot keep a card without a charge."""
+    if not gateway(settings.GATEWAY).keeps_cards:
+        raise CardsNotKept
+
+
 @dataclass(frozen=True, slots=True)
 class AddCard:
     """What the Admin asked for. `client_key` was made when the form was drawn."""
@@ -93,11 +109,12 @@ class AddCard:
 def open_setup(command: AddCard, now: datetime) -> CardSetup:
     """Commit the intent and return it; a repeat returns the first one.
 
-    Raises AccountClosed, GatewayDown, SetupReused and the refusals of payments.cards.limits; then nothing was written.
+    Raises CardsNotKept, AccountClosed, GatewayDown, SetupReused and the refusals of payments.cards.limits; then nothing was written.
     """
     earlier = _earlier(command)
     if earlier is not None:
         return earlier
+    check_offered()
     breaker.check(settings.GATEWAY, now)
     with atomic():
         account = Account.objects.select_for_update().get(id=command.account_id)

@@ -36,8 +36,7 @@ def card_add(request: ActorRequest) -> HttpResponse:
     """Say what happens, and send the Admin to the bank's page, where the card is typed."""
     account = account_of(request.actor)
     if request.method != "POST":
-        is_there = breaker.takes_payments(settings.GATEWAY, timezone.now())
-        return _add_page(request, account, uuid4(), None if is_there else breaker.GatewayDown())
+        return _add_page(request, account, uuid4(), _hindrance())
     try:
         key = UUID(request.POST.get("client_key", ""))
     except ValueError:
@@ -123,6 +122,15 @@ def card_remove(request: ActorRequest, payment_method_id: UUID) -> HttpResponse:
     return redirect("portal:details")
 
 
+def _hindrance() -> RaseedError | None:
+    """Why no card can be added now, whoever asks; None if one can."""
+    try:
+        setups.check_offered()
+    except setups.CardsNotKept as error:
+        return error
+    return None if breaker.takes_payments(settings.GATEWAY, timezone.now()) else breaker.GatewayDown()
+
+
 def _add_page(
     request: ActorRequest, account: Account, client_key: UUID, refusal: RaseedError | None
 ) -> HttpResponse:
@@ -130,7 +138,7 @@ def _add_page(
         "client_key": client_key,
         "puzzle": puzzle_for(account, client_key, timezone.now()),
         "refusal": refusal.message if refusal else "",
-        "is_down": isinstance(refusal, breaker.GatewayDown),
+        "is_down": isinstance(refusal, breaker.GatewayDown | setups.CardsNotKept),
     }
     status = refusal.status if refusal and request.method == "POST" else 200
     return page(request, "portal/details/card_add.html", context, status=status)
