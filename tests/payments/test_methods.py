@@ -10,6 +10,7 @@ from people import NOON, Company, make_company, make_operator, make_user, save_c
 from raseed.accounts.models import Membership
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry
+from raseed.gateways.port import Card, SavedReference
 from raseed.payments import methods
 from raseed.payments.cards import expiry
 from raseed.payments.methods import Direction, MethodGone
@@ -162,3 +163,20 @@ def test_a_card_that_comes_late_is_told_of_once_and_a_removed_one_never(company:
 def test_a_card_works_to_the_end_of_its_month(month: int, year: int, left: int) -> None:
     card = PaymentMethod(exp_month=month, exp_year=year)
     assert expiry.days_left(card, datetime(2026, 11, 23, tzinfo=UTC).date()) == left
+
+
+def test_a_page_that_shows_a_card_from_before_it_was_saved_anew_pays_with_the_one_that_took_its_place(
+    company: Company,
+) -> None:
+    card = Card("visa", "4242", 12, 2034, "the same")
+    before, after = (
+        methods.keep(
+            company.account.id, "sandbox", SavedReference(ref, card, chargeable_unattended=True), NOON
+        )
+        for ref in ("old", "new")
+    )
+    assert methods.usable(company.account.id, before.id) == after
+    assert methods.usable(company.account.id, after.id) == after
+    methods.remove(company.account.id, after.id, by(company), NOON)
+    assert methods.usable(company.account.id, before.id) is None
+    assert methods.usable(company.account.id, uuid4()) is None

@@ -58,6 +58,16 @@ def saved_methods(account_id: UUID) -> list[PaymentMethod]:
 # -- added
 
 
+def usable(account_id: UUID, method_id: UUID) -> PaymentMethod | None:
+    """The saved card of this id; if the same card was saved anew since, the one that took its place. None if it is gone."""
+    method = PaymentMethod.objects.filter(account_id=account_id, id=method_id).first()
+    if method is None or method.removed_at is None or not method.fingerprint:
+        return method if method and method.removed_at is None else None
+    return PaymentMethod.objects.filter(
+        account_id=account_id, fingerprint=method.fingerprint, removed_at__isnull=True
+    ).first()
+
+
 def add(
     account_id: UUID, gateway: str, saved: SavedReference, by: Who, now: datetime
 ) -> PaymentMethod | None:

@@ -23,7 +23,7 @@ from raseed.failpoints import failpoint
 from raseed.gateways.port import Charge, Outcome
 from raseed.gateways.registry import gateway
 from raseed.money import Money, check_chargeable, format_money
-from raseed.payments import breaker
+from raseed.payments import breaker, methods
 from raseed.payments.amounts import check_range, policy_of
 from raseed.payments.cards import limits
 from raseed.payments.cards.limits import Typing
@@ -147,10 +147,9 @@ def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
     check_chargeable(command.credit)
     check_range(command.credit, policy_of(account))
     card_brand = card_last4 = ""
+    method = None
     if command.method_id is not None:
-        method = PaymentMethod.objects.filter(
-            account_id=account.id, id=command.method_id, removed_at__isnull=True
-        ).first()
+        method = methods.usable(account.id, command.method_id)
         if method is None:
             raise MethodNotUsable(f"method {command.method_id}")
         card_brand, card_last4 = method.brand, method.last4
@@ -166,7 +165,7 @@ def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
         tax_micros=quoted.tax.micros,
         charge_minor=quoted.charge_minor,
         gateway=settings.GATEWAY,
-        method_id=command.method_id,
+        method_id=method.id if method else None,
         save_method=command.save_method and command.method_id is None,
         card_brand=card_brand,
         card_last4=card_last4,
