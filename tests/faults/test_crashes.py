@@ -292,7 +292,7 @@ class Deployed(Soak):
 
 @pytest.mark.timeout(600)
 def test_f21_deploys_while_customers_pay(real_db: RealDatabase, tmp_path: Path, settings: Settings) -> None:
-    plan = Plan(payments=24, seed=21, customers=4, kill_one_in=0, cut_every_s=0, deploy_every_s=4, hurry=True)
+    plan = Plan(payments=30, seed=21, customers=4, kill_one_in=0, cut_every_s=0, deploy_every_s=3, hurry=True)
     soak = Deployed(plan, real_db, tmp_path)
     settings.PUBLIC_URL = soak.portal
     with soak.bank as bank:
