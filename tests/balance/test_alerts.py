@@ -265,3 +265,17 @@ def test_the_operators_service_is_told_of_each_warning(company: Company) -> None
         "available": "20.00",
         "currency": "USD",
     }
+
+
+def test_a_credit_that_arms_nothing_leaves_the_next_fall_heard(company: Company) -> None:
+    give(company, "30")
+    save(company, WANTED)
+    use(company, "10")
+    alerts.warn_low(company.account.id, NOON)
+    assert count(company, "balance.warn_low") == 1
+    transfer = Transfer(Kind.BANK, Kind.CUSTOMER, usd("80"))
+    post(NewEntry(company.account.id, EntryKind.TOPUP_TRANSFER, "transfer", (transfer,), NOON))
+    alerts.sweep(NOON + timedelta(minutes=1))
+    assert standing(company) == []
+    use(company, "90", NOON + timedelta(hours=1))
+    assert count(company, "balance.warn_low") == 2

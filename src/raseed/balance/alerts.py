@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from raseed.accounts.models import Account
+from raseed.balance import lines
 from raseed.balance.consumption import consumed, days_left, month_start, with_recent_usage
 from raseed.balance.equation import available
 from raseed.balance.models import Alert, AlertKind, AlertSettings
@@ -87,6 +88,9 @@ def look(account_id: UUID, now: datetime) -> None:
 def _look_at_balance(account: Account, watched: Watched, now: datetime) -> None:
     line = watched.low_balance
     have = available(account).micros
+    if line is not None and have > line.micros:
+        # Not every credit arms the lines; the next fall must be heard of again.
+        lines.arm(account.id)
     if not watched.is_on or line is None or have * 100 > line.micros * CLEAR_PERCENT:
         _close(account, AlertKind.LOW_BALANCE, now)
     elif have <= line.micros:
@@ -94,8 +98,9 @@ def _look_at_balance(account: Account, watched: Watched, now: datetime) -> None:
 
 
 def _look_at_days(account: Account, watched: Watched, now: datetime) -> None:
-    days = days_left(account, now)
-    if not watched.is_on or watched.low_days is None or days is None:
+    is_watched = watched.is_on and watched.low_days is not None
+    days = days_left(account, now) if is_watched else None
+    if watched.low_days is None or days is None:
         _close(account, AlertKind.DAYS_LEFT, now)
     elif days <= watched.low_days:
         _open(account, AlertKind.DAYS_LEFT, watched.low_days, days, now)
