@@ -114,7 +114,7 @@ class SandboxDriver(Driver):
     """The sandbox bank, a process of its own."""
 
     name = "sandbox"
-    can = frozenset({SIGNATURES, ENDS_3DS})
+    can = frozenset({SIGNATURES, ENDS_3DS, CARD_SETUP})
     currencies: ClassVar[Mapping[str, int]] = {"USD": 11_500, "KWD": 12_340, "SAR": 5_000}
     typed: ClassVar[Mapping[str, Told]] = {
         "4000000000000002": (DeclineCode.GENERIC, True),
@@ -153,6 +153,9 @@ class SandboxDriver(Driver):
     def pay(self, page: ActionRequired, card: str = GOOD) -> None:
         # An outcome other than "complete" would end the 3-D Secure page too.
         self._bank.pay(page.gateway_ref, card, **({"outcome": "abandon"} if card == THREE_DS else {}))
+
+    def keep_card(self, page: ActionRequired, card: str = GOOD) -> None:
+        self._bank.keep(page.gateway_ref, card)
 
     def authenticate(self, page: ActionRequired, *, passes: bool = True) -> None:
         self._bank.pay(page.gateway_ref, THREE_DS, outcome="complete" if passes else "fail")
