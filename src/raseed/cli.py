@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 operator = typer.Typer(help="The company that runs this installation.", no_args_is_help=True)
 app.add_typer(operator, name="operator")
+# Open connections that one process of the portal holds at a time.
+CONNECTIONS_MAX = 1024
 # Soft wrap: addresses and ids stay whole, to be copied.
 console = Console(soft_wrap=True)
 
@@ -73,7 +75,8 @@ def serve(
         blocking_threads=threads,
         respawn_failed_workers=True,
         respawn_interval=0.2,
-        backpressure=threads * 16,
+        # Of connections, not of requests: each open one holds a place, the idle ones of browsers and proxies too.
+        backpressure=CONNECTIONS_MAX,
         log_level=LogLevels.warning,
     ).serve()
 

@@ -4,12 +4,14 @@ Everything runs as processes: portal, worker, bank, mail server, and a line to t
 for where a row is about half an hour or a day: the payment is made older instead, and the worker looks at it.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -109,6 +111,29 @@ def confirming(admin: Admin, payment: Payment) -> None:
     assert CONFIRMING in admin.sees(payment)
     assert admin.payment().state == State.SUBMITTED
     assert customer_balance(admin.company) == Money.zero("USD")
+
+
+# -- idle connections
+
+
+def test_f28_idle_connections_keep_nobody_out(admin: Admin) -> None:
+    """A browser, a proxy or a gateway keeps its connection open after the answer: that takes no place from others."""
+    address = ("127.0.0.1", urlsplit(admin.whole.portal).port or 0)
+    with ExitStack() as held:
+        for _ in range(200):
+            idle = held.enter_context(socket.create_connection(address, timeout=10))
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+        with admin.new_browser() as another:
+            assert another.get("/settings/billing/balance").status_code == 200
+
+
+def test_f45_a_webhook_leaves_no_connection_behind(admin: Admin) -> None:
+    address = ("127.0.0.1", urlsplit(admin.whole.portal).port or 0)
+    with socket.create_connection(address, timeout=10) as gateway:
+        gateway.sendall(b"POST /webhooks/sandbox HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}")
+        answer = b"".join(iter(lambda: gateway.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400"), "forged; and the portal has closed"
 
 
 # -- silence

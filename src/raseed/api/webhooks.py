@@ -5,6 +5,7 @@ again, before anything else is done. A gateway delivers again what was not answe
 """
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -25,11 +26,15 @@ logger = logging.getLogger(__name__)
 
 BODY_BYTES_MAX: Final = 64 * 1024
 ADDRESSES: Final = "/webhooks/"
-RETRY_AFTER_S: Final = 1
+# Spread, so that those who were put off together do not come back together; long, so that a flood is not made of them.
+RETRY_AFTER_S: Final = (5, 30)
 
 
 class Gate:
-    """Lets in at most WEBHOOKS_AT_ONCE webhooks at a time in this process, without waiting; the next one gets a 503."""
+    """Lets in at most WEBHOOKS_AT_ONCE webhooks at a time in this process, without waiting; the next one gets a 503.
+
+    Every answer ends its connection: the server has places for so many, and an idle one would keep its place from people.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -38,6 +43,11 @@ class Gate:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(ADDRESSES):
             return self._get_response(request)
+        answer = self._answer(request)
+        answer.headers["Connection"] = "close"
+        return answer
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         if not self._places.acquire(blocking=False):
             return _come_again()
         try:
@@ -67,4 +77,5 @@ def webhook(request: HttpRequest, gateway_name: str) -> HttpResponse:
 
 
 def _come_again() -> HttpResponse:
-    return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
+    wait_s = random.randint(*RETRY_AFTER_S)  # noqa: S311 - spread, not a secret
+    return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": str(wait_s)})

@@ -71,7 +71,8 @@ def run(webhooks: int = 10_000, rate: float = 0, seconds: float = 0) -> dict[str
             drain_s = _drain(database)
             most = watch.end()
             found = {name: _one(database, sql) for name, sql in _FOUND.items()}
-        verdict = re.search(r"verify: (\d+) violations", site.finish("raseed.cli", "verify"))
+        told = site.finish("raseed.cli", "verify")
+        verdict = re.search(r"verify: (\d+) violations", told)
     return {
         "webhooks": webhooks,
         **flood.figures(),
@@ -85,6 +86,9 @@ def run(webhooks: int = 10_000, rate: float = 0, seconds: float = 0) -> dict[str
         "page_errors": at_rest["errors"] + in_flood["errors"],
         **found,
         "violations": int(verdict[1]) if verdict else 0,
+        "violated": ", ".join(sorted(set(re.findall(r"\b(?:I\d+|CLOCK)\b", told))))
+        if verdict and int(verdict[1])
+        else "",
     }
 
 
