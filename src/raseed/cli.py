@@ -285,6 +285,35 @@ def operator_grace(
     console.print(f"Grace: {hours} hours." if done else f"It was {hours} hours already.", highlight=False)
 
 
+@operator.command("second-person")
+def operator_second_person(
+    currency: Annotated[str, typer.Argument(help="ISO 4217 code, as USD.")],
+    amount: Annotated[
+        str, typer.Argument(help="0: always a second person. Left out: above the largest payment.")
+    ] = "",
+) -> None:
+    """Say above which amount a transfer or cash that one of the staff records waits for a second one."""
+    _set_up()
+    from django.utils import timezone
+
+    from raseed.accounts.second_person import change_second_person
+    from raseed.audit.log import COMMAND_LINE
+    from raseed.errors import RaseedError
+    from raseed.money import currency_of, format_money, parse_amount
+
+    try:
+        code = currency_of(currency.upper()).code
+        limit = parse_amount(amount, code) if amount else None
+        done = change_second_person(code, limit, COMMAND_LINE, timezone.now())
+    except RaseedError as error:
+        console.print(f"{error.message}", style="red", markup=False)
+        raise SystemExit(1) from error
+    shown = format_money(limit) if limit else f"the largest payment in {code}"
+    console.print(
+        f"A second person is needed above {shown}." if done else f"It was {shown} already.", highlight=False
+    )
+
+
 @operator.command("reset-factors")
 def operator_reset_factors(
     email: Annotated[str, typer.Argument(help="The address that the person signs in with.")],

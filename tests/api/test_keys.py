@@ -1,6 +1,7 @@
 """Keys of the API: kept nowhere, asked at every request, dead at once; what they open and what they do not."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -12,15 +13,17 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from api.keyed import API, STAFF, Program, code, program
+from conftest import RealDatabase
 from doors.rows import read_rows
 from factors import prove_now
-from people import NOON, Company, make_company, make_user
+from people import NOON, Company, make_company, make_operator, make_user
 from raseed.accounts import api_keys
 from raseed.accounts.models import Account, ApiKey, KeyAccess, Membership, StaffRole
 from raseed.audit.models import AuditEntry, OperatorAuditEntry
 from raseed.db.transactions import atomic
+from together import together
 
-NEW_KEY = {"name": "Telephones", "access": "read", "lifetime": "90"}
+NEW_KEY = {"name": "Telephones", "access": "read", "lifetime": "90", "token": api_keys.new_token()}
 
 
 def status_of(company: Company) -> str:
@@ -220,3 +223,48 @@ def test_an_agent_has_no_page_of_keys(company: Company) -> None:
     client = Client()
     client.force_login(agent)
     assert client.get("/settings/api-keys").status_code == 403
+
+
+def test_a_form_sent_twice_makes_one_key_and_both_answers_show_it(company: Company) -> None:
+    client = Client()
+    client.force_login(company.admin)
+    now = timezone.now()
+    prove_now(client, now)
+    page = "/settings/api-keys/new"
+    tokens = [client.get(page).context["form"]["token"].value() for _ in range(2)]
+    assert tokens[0] != tokens[1]
+    first, second = (client.post(page, NEW_KEY | {"token": tokens[0]}) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.context["made"].secret == second.context["made"].secret
+    [key] = ApiKey.objects.all()
+    assert AuditEntry.objects.filter(account_id=company.account.id, action="api_key_made").count() == 1
+    assert ProcrastinateJob.objects.filter(task_name="notifications.mail_notice").count() == 1
+    # For something else, without its token or a good while later it makes nothing and shows nothing.
+    assert client.post(page, NEW_KEY | {"token": tokens[0], "name": "Else"}).status_code == 409
+    assert client.post(page, NEW_KEY | {"token": ""}).status_code == 422
+    with time_machine.travel(now + timedelta(minutes=2)):
+        late = client.post(page, NEW_KEY | {"token": tokens[0]})
+    assert (late.status_code, "rsd_" in late.content.decode()) == (409, False)
+    api_keys.revoke(key, STAFF, now)
+    assert client.post(page, NEW_KEY | {"token": tokens[0]}).status_code == 409
+    assert [one.id for one in ApiKey.objects.all()] == [key.id]
+    # Nobody else's form, with the same token, names this key.
+    asked = api_keys.NewKey("Telephones", KeyAccess.READ, timedelta(days=90), tokens[0])
+    others = (api_keys.make(company.account.id, asked, STAFF, now), api_keys.make(None, asked, STAFF, now))
+    assert len({first.context["made"].secret, *(one.secret for one in others)}) == 3
+
+
+def test_two_presses_at_once_make_one_key(real_db: RealDatabase) -> None:
+    make_operator()
+    company, now = make_company(), timezone.now()
+
+    def press(asked: api_keys.NewKey) -> str:
+        return api_keys.make(company.account.id, asked, STAFF, now).secret
+
+    asked = api_keys.NewKey("Telephones", KeyAccess.READ, None)
+    assert len(set(together(*[partial(press, asked)] * 8))) == 1
+    assert ApiKey.objects.count() == 1
+    # With tokens that are minted when the form is posted, each press is a key.
+    each = [partial(press, api_keys.NewKey("Telephones", KeyAccess.READ, None)) for _ in range(3)]
+    assert len(set(together(*each))) == 3
+    assert ApiKey.objects.count() == 4

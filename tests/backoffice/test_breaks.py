@@ -8,16 +8,19 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from people import NOON, Company, make_company, make_operator, make_user, open_one
+from people import NOON, Company, customer_balance, make_company, make_operator, make_user, open_one
 from raseed.accounts.models import StaffRole, User
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry, BooksCheck, OperatorAuditEntry
 from raseed.backoffice import breaks
 from raseed.gateways.port import Card, Succeeded
 from raseed.ledger import read
-from raseed.payments import resolve
+from raseed.money import Money
+from raseed.payments import refund_states, resolve
 from raseed.payments.breaks import BreakKind, report, report_unknown_charge
-from raseed.payments.models import GatewayMovement, Payment, ReconciliationBreak
+from raseed.payments.models import GatewayMovement, Payment, ReconciliationBreak, Refund
+from raseed.payments.refund import RefundCommand, open_refund
+from raseed.payments.refund_states import RefundState
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause, State, move
 
@@ -199,6 +202,84 @@ def test_a_break_that_is_over_stays_ended(company: Company, finance: User) -> No
     move(payment, State.FAILED, Cause.RECONCILE, LATER)
     end(unresolved, finance)
     assert (resolve.reopen(LATER), is_open(unresolved)) == (0, False)
+
+
+def stuck(company: Company, finance: User) -> tuple[Refund, ReconciliationBreak]:
+    """A refund of 40 of 100 USD, ordered at noon, of which the gateway knows nothing."""
+    payment = open_one(company)
+    move(payment, State.SUBMITTED, Cause.PAGE, NOON)
+    outcome = Succeeded(
+        f"pay_{payment.id.hex}", 10_000, "USD", payment.id, Card("visa", "4242", 12, 2030), None
+    )
+    payment = settle(company.account.id, payment.id, outcome, Cause.PAGE, NOON)
+    found = open_refund(
+        RefundCommand(
+            account_id=company.account.id,
+            payment_id=payment.id,
+            client_key=uuid4(),
+            amount=Money(40_000_000, "USD"),
+            reason="asked for",
+            actor=Who(finance.id, "finance"),
+        ),
+        NOON,
+    )
+    found.submitted_at = NOON
+    found.save(update_fields=["submitted_at"])
+    refund_states.move(found, RefundState.SUBMITTED, Cause.STAFF, NOON)
+    report(BreakKind.UNRESOLVED, payment, str(found.id), "refund is submitted: NotFound", NOON)
+    return found, ReconciliationBreak.objects.get(gateway_ref=str(found.id))
+
+
+def test_the_break_of_a_stuck_refund_opens_again_until_the_refund_is_over(
+    company: Company, finance: User
+) -> None:
+    refund, of_refund = stuck(company, finance)
+    # That of the payment itself, which is over.
+    report(BreakKind.UNRESOLVED, refund.payment, "", "Unknown", NOON)
+    of_payment = ReconciliationBreak.objects.get(gateway_ref="")
+    for one in (of_payment, of_refund):
+        end(one, finance)
+    assert resolve.reopen(LATER) == 1
+    assert (is_open(of_refund), of_refund.reopened, is_open(of_payment)) == (True, 1, False)
+    Refund.objects.filter(account_id=refund.account_id, id=refund.id).update(state="failed")
+    end(of_refund, finance)
+    assert (resolve.reopen(LATER), is_open(of_refund)) == (0, False)
+
+
+def test_a_refund_that_was_never_made_goes_back_into_the_balance_once(
+    company: Company, finance: User
+) -> None:
+    refund, found = stuck(company, finance)
+    by, url = Who(finance.id, "finance"), reverse("backoffice:break_refund_not_made", args=[found.pk])
+    taken = read.balances(company.account.id)
+    # While it could be sent again, the gateway is asked and nobody else.
+    with pytest.raises(resolve.RefundNotStuck):
+        resolve.refund_not_made(found.pk, "case 7", by, NOON + timedelta(hours=22))
+    client = signed_in(finance)
+    Refund.objects.filter(account_id=refund.account_id, id=refund.id).update(submitted_at=timezone.now())
+    assert "The refund was not made" not in client.get(PAGE).content.decode()
+    client.post(url, {"reason": "case 7"})
+    assert (read.balances(company.account.id), is_open(found)) == (taken, True)
+
+    long_ago = timezone.now() - timedelta(hours=24)
+    Refund.objects.filter(account_id=refund.account_id, id=refund.id).update(submitted_at=long_ago)
+    assert url in client.get(PAGE).content.decode()
+    assert client.post(url, {"reason": " "}).status_code == 422
+    assert signed_in(make_user("s@operator.test", staff_role=StaffRole.SUPPORT)).post(url).status_code == 403
+    assert read.balances(company.account.id) == taken
+    for _ in range(2):
+        assert client.post(url, {"reason": "case 7"}).headers["Location"] == PAGE
+    assert not is_open(found)
+    assert customer_balance(company) == Money(100_000_000, "USD")
+    refund.refresh_from_db()
+    refund.payment.refresh_from_db()
+    assert (refund.state, refund.payment.refunded_minor) == ("failed", 0)
+    acts = AuditEntry.objects.filter(account_id=company.account.id, action="refund_not_made")
+    assert [(one.actor_id, one.object_id, one.reason) for one in acts] == [
+        (finance.id, str(refund.id), "case 7")
+    ]
+    assert (resolve.reopen(timezone.now()), is_open(found)) == (0, False)
+    assert resolve.stuck_refund(found, timezone.now()) is None
 
 
 def test_an_unknown_charge_is_over_when_the_list_shows_its_refund_in_full(

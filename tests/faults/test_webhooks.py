@@ -49,6 +49,7 @@ from raseed.payments.models import (
     WebhookTally,
 )
 from raseed.payments.states import Cause, State
+from together import together
 
 HUNDRED = Money(100_000_000, "USD")
 NOTHING = Money(0, "USD")
@@ -170,21 +171,6 @@ def tallies() -> dict[str, int]:
 
 def broken_rules(now: datetime | None = None) -> list[str]:
     return sorted({one.rule for one in invariants.run(now or timezone.now())})
-
-
-def together(*acts: Callable[[], object]) -> list[object]:
-    """Run all at the same moment, each in a thread of its own; what each returned."""
-    start = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], object]) -> object:
-        try:
-            start.wait(30)
-            return act()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return [future.result() for future in [pool.submit(run, act) for act in acts]]
 
 
 # -- F39 early

@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -43,6 +46,7 @@ from raseed.payments import states
 from raseed.payments.models import Payment
 from raseed.payments.settle import settle
 from raseed.payments.states import Cause, State
+from together import together
 
 STAFF = Who(None, "finance")
 EVERY = tuple(EventKind)
@@ -168,6 +172,29 @@ def test_nobody_listens_nothing_is_written_and_a_rollback_tells_nothing(company:
 
 
 # -- what is sent
+
+
+def test_a_form_sent_twice_makes_one_endpoint_and_both_answers_show_its_secret(company: Company) -> None:
+    asked = NewEndpoint("https://93.184.215.14/hooks", EVERY, None, "", uuid4())
+
+    def press(asked: NewEndpoint) -> str:
+        return endpoints.create(asked, STAFF, NOON).secret
+
+    assert len(set(together(*[partial(press, asked)] * 6))) == 1
+    made = WebhookEndpoint.objects.get()
+    assert OperatorAuditEntry.objects.filter(object_id=str(made.id)).count() == 1
+    # A good while later, for another address, or once its secret was changed: nothing is made and nothing shown.
+    with pytest.raises(endpoints.FormSpent):
+        endpoints.create(asked, STAFF, NOON + timedelta(minutes=2))
+    with pytest.raises(endpoints.FormSpent):
+        press(replace(asked, url="https://93.184.215.14/else"))
+    endpoints.rotate(made.id, STAFF, NOON)
+    with pytest.raises(endpoints.FormSpent):
+        press(asked)
+    assert WebhookEndpoint.objects.count() == 1
+    # Without the form's key each press is an endpoint.
+    together(*[partial(press, replace(asked, client_key=None))] * 2)
+    assert WebhookEndpoint.objects.count() == 3
 
 
 def test_what_arrives_is_verified_by_the_standards_own_library(company: Company, postbox: Postbox) -> None:

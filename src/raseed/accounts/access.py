@@ -291,6 +291,7 @@ ROUTES: Final[dict[str, Access]] = {
     "backoffice:breaks": Action.SEE_BREAKS,
     "backoffice:break_take": Action.END_BREAK,
     "backoffice:break_end": Action.END_BREAK,
+    "backoffice:break_refund_not_made": Action.END_BREAK,
     "backoffice:requests": Action.SEE_REQUESTS,
     "backoffice:request_approve": Action.ANSWER_REQUEST,
     "backoffice:request_refuse": Action.ANSWER_REQUEST,

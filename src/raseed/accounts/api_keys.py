@@ -2,18 +2,24 @@
 
 A key has 256 random bits, so that a plain SHA-256 of it cannot be guessed from and no salt or slow hash is needed. Each
 request asks the database, so that a revoked key is dead at the next one. Nothing here may log a key.
+
+A key is reckoned from the form's own random token, which is kept nowhere, and SECRET_KEY: the same form sent twice names the
+same key, which the unique digest lets be made once, and both answers show it. A browser shows the second one only.
 """
 
+import base64
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from raseed.accounts.models import Account, ApiKey, KeyAccess, Membership, Role, StaffRole, User
@@ -26,6 +32,8 @@ from raseed.errors import RaseedError
 PREFIX: Final = "rsd_"
 SECRET_BYTES: Final = 32
 KEYS_MAX: Final = 50
+# A second press comes within seconds; later the page of a key shows it to nobody.
+SHOWN_AGAIN_FOR: Final = timedelta(minutes=1)
 USED_STEP: Final = timedelta(minutes=1)
 _KEY: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 
@@ -38,6 +46,14 @@ class TooManyKeys(RaseedError):
     message = _("There are %(limit)s keys already. Revoke one that is not used any more first.")
 
 
+class FormSpent(RaseedError):
+    """The form has made its key before, and this is not its second press."""
+
+    code = "api_key_form_spent"
+    status = 409
+    message = _("This form has made its key already. Open the form anew to make another one.")
+
+
 class KeyState(StrEnum):
     """Whether a key opens anything."""
 
@@ -46,13 +62,19 @@ class KeyState(StrEnum):
     REVOKED = "revoked"
 
 
+def new_token() -> str:
+    """What a form carries so that it makes one key however often it is sent: 256 random bits."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What was asked for: `lifetime` None is a key that does not expire."""
+    """What was asked for: `lifetime` None is a key that does not expire. `token` was made when the form was drawn."""
 
     name: str
     access: KeyAccess
     lifetime: timedelta | None
+    token: str = field(default_factory=new_token, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +101,15 @@ class Caller:
 def make(account_id: UUID | None, asked: NewKey, by: Who, now: datetime) -> Made:
     """Make a key for one account, or (None) for the whole operator; audited, and told by mail.
 
-    Raises TooManyKeys; then nothing changed.
+    The same form sent again by the same person within SHOWN_AGAIN_FOR gives the same key. Raises TooManyKeys and
+    FormSpent; then nothing changed.
     """
     if by.user_id is None:
         raise ValueError("a key is made by a person")
-    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    secret = _secret(account_id, asked, by.user_id)
+    earlier = _earlier(secret, asked, now)
+    if earlier is not None:
+        return Made(earlier, secret)
     key = ApiKey(
         account_id=account_id,
         name=asked.name,
@@ -94,13 +120,39 @@ def make(account_id: UUID | None, asked: NewKey, by: Who, now: datetime) -> Made
         created_at=now,
         expires_at=now + asked.lifetime if asked.lifetime else None,
     )
-    with atomic():
-        if working(account_id, now).count() >= KEYS_MAX:
-            raise TooManyKeys(limit=KEYS_MAX)
-        key.save(force_insert=True)
-        _record(key, "api_key_made", by, now)
-        _tell(key, Notice.API_KEY_MADE, now)
+    try:
+        with atomic():
+            # Without its own: a second press that comes between must not be told that there is no room for it.
+            if working(account_id, now).exclude(digest=key.digest).count() >= KEYS_MAX:
+                raise TooManyKeys(limit=KEYS_MAX)
+            key.save(force_insert=True)
+            _record(key, "api_key_made", by, now)
+            _tell(key, Notice.API_KEY_MADE, now)
+    except IntegrityError:
+        earlier = _earlier(secret, asked, now)
+        if earlier is None:
+            raise
+        return Made(earlier, secret)
     return Made(key, secret)
+
+
+def _secret(account_id: UUID | None, asked: NewKey, user_id: UUID) -> str:
+    """The key of a form: nobody else's form, and no other account's, gives the same one."""
+    mixed = salted_hmac(
+        "raseed.accounts.api_keys", f"{account_id}:{user_id}:{asked.token}", algorithm="sha256"
+    )
+    return PREFIX + base64.urlsafe_b64encode(mixed.digest()).rstrip(b"=").decode()
+
+
+def _earlier(secret: str, asked: NewKey, now: datetime) -> ApiKey | None:
+    """The key that this form has made, to be shown again. Raises FormSpent if it is too late, or for something else."""
+    key = ApiKey.objects.filter(digest=_digest(secret)).first()
+    if key is None:
+        return None
+    is_same = (key.name, key.access) == (asked.name, asked.access.value)
+    if not is_same or now - key.created_at > SHOWN_AGAIN_FOR or state_of(key, now) is not KeyState.WORKING:
+        raise FormSpent(f"key {key.id}")
+    return key
 
 
 def revoke(key: ApiKey, by: Who, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from django.core.validators import validate_email
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from raseed.accounts.api_keys import NewKey
+from raseed.accounts.api_keys import NewKey, new_token
 from raseed.accounts.details import BILLING_EMAILS_MAX
 from raseed.accounts.models import KeyAccess, User
 from raseed.accounts.people import EMAIL_LENGTH_MAX
@@ -141,9 +141,20 @@ class ApiKeyForm(forms.Form):
         widget=forms.Select({"class": "form-select"}),
         help_text=_("Make another one before it ends, and change over."),
     )
+    token = forms.CharField(
+        min_length=40,
+        max_length=60,
+        widget=forms.HiddenInput,
+        initial=new_token,
+        error_messages={
+            "required": _("The form was not complete. Open it anew."),
+            "min_length": _("The form was not complete. Open it anew."),
+        },
+    )
 
     def asked(self) -> NewKey:
         """What was typed, as a key to be made."""
         typed = self.cleaned_data
         days: str = typed["lifetime"]
-        return NewKey(typed["name"], KeyAccess(typed["access"]), timedelta(days=int(days)) if days else None)
+        lifetime = timedelta(days=int(days)) if days else None
+        return NewKey(typed["name"], KeyAccess(typed["access"]), lifetime, typed["token"])

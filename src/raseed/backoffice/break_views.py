@@ -1,6 +1,7 @@
 """The Reconciliation page: what does not agree with the gateway, who takes it, and how it ended.
 
-Ending a break moves no money and no payment; it says that a person has dealt with it, and why.
+Ending a break moves no money and no payment; it says that a person has dealt with it, and why. Only a refund that the
+gateway never made is put back into the balance, by a button of its own.
 """
 
 from django.contrib import messages
@@ -52,6 +53,22 @@ def break_end(request: ActorRequest, break_id: int) -> HttpResponse:
         messages.success(
             request, _("The break is ended. If its cause still stands, it opens again by itself.")
         )
+    return redirect("backoffice:breaks")
+
+
+@requires(Action.END_BREAK)
+@require_POST
+def break_refund_not_made(request: ActorRequest, break_id: int) -> HttpResponse:
+    """Put a refund that the gateway never made back into the balance, and end its break."""
+    form = ReasonForm(request.POST, auto_id=_ids(break_id))
+    if not form.is_valid():
+        return _page(request, {break_id: form}, 422)
+    try:
+        resolve.refund_not_made(break_id, form.cleaned_data["reason"], request.actor.who, timezone.now())
+    except RaseedError as error:
+        messages.info(request, str(error.message))
+    else:
+        messages.success(request, _("The money is in the balance again, and the account is told by mail."))
     return redirect("backoffice:breaks")
 
 

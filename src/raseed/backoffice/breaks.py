@@ -15,7 +15,7 @@ from raseed.db.guard import across_accounts
 from raseed.money import CURRENCIES, Money
 from raseed.payments.breaks import BreakKind
 from raseed.payments.models import Payment, ReconciliationBreak
-from raseed.payments.resolve import END_WITHIN, TAKE_WITHIN
+from raseed.payments.resolve import END_WITHIN, TAKE_WITHIN, stuck_refund
 
 Text = str | Promise
 
@@ -56,7 +56,10 @@ ADVICE: Final[dict[str, Text]] = {
 
 @dataclass(frozen=True, slots=True)
 class BreakLine:
-    """A break as staff see it. `asked` and `captured` are None where there is no payment, or nothing was captured."""
+    """A break as staff see it. `asked` and `captured` are None where there is no payment, or nothing was captured.
+
+    `is_stuck_refund`: of a refund whose outcome only a person can tell.
+    """
 
     id: int
     name: Text
@@ -74,6 +77,7 @@ class BreakLine:
     owner: str
     is_mine: bool
     reopened: int
+    is_stuck_refund: bool
     ended_at: datetime | None
     ended_by: str
     reason: str
@@ -149,6 +153,7 @@ def _lines(rows: Iterable[ReconciliationBreak], reader: UUID, now: datetime) -> 
             owner=staff.get(row.owner_id, ""),
             is_mine=row.owner_id == reader,
             reopened=row.reopened,
+            is_stuck_refund=row.resolved_at is None and stuck_refund(row, now) is not None,
             ended_at=row.resolved_at,
             ended_by=staff.get(row.resolved_by, ""),
             reason=row.reason,

@@ -1,5 +1,6 @@
 """What staff type in the back office. Each form names its fields one by one; whatever else is posted is not read."""
 
+from uuid import uuid4
 from zoneinfo import available_timezones
 
 from django import forms
@@ -205,11 +206,22 @@ class WebhookEndpointForm(forms.Form):
         error_messages={"required": _("Choose at least one kind of event.")},
     )
 
+    client_key = forms.UUIDField(
+        widget=forms.HiddenInput,
+        initial=uuid4,
+        error_messages={
+            "required": _("The form was not complete. Open it anew."),
+            "invalid": _("The form was not complete. Open it anew."),
+        },
+    )
+
     def asked(self) -> NewEndpoint:
         """What was typed, as an endpoint to be made."""
         typed = self.cleaned_data
         kinds = [EventKind(kind) for kind in typed["kinds"]]
-        return NewEndpoint(typed["url"], kinds, typed["account_id"], typed["description"])
+        return NewEndpoint(
+            typed["url"], kinds, typed["account_id"], typed["description"], typed["client_key"]
+        )
 
 
 class ReasonForm(forms.Form):

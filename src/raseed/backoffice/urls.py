@@ -29,6 +29,11 @@ urlpatterns = [
     path("breaks", break_views.breaks, name="breaks"),
     path("breaks/<int:break_id>/take", break_views.break_take, name="break_take"),
     path("breaks/<int:break_id>/end", break_views.break_end, name="break_end"),
+    path(
+        "breaks/<int:break_id>/refund-not-made",
+        break_views.break_refund_not_made,
+        name="break_refund_not_made",
+    ),
     path("accounts/<uuid:account_id>/people/<uuid:user_id>/invite", views.invite, name="invite"),
     path("webhook-endpoints", webhook_views.webhook_endpoints, name="webhook_endpoints"),
     path("webhook-endpoints/new", webhook_views.webhook_endpoint_new, name="webhook_endpoint_new"),

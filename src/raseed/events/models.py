@@ -36,6 +36,8 @@ class WebhookEndpoint(models.Model):
     app_privileges: ClassVar[str] = "SELECT, INSERT, UPDATE"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # The key of the form that made it, so that a double press makes one; a program's command has a key of its own.
+    client_key = models.UUIDField(null=True, unique=True)
     account_id = models.UUIDField(null=True)
     url = models.CharField(max_length=500)
     description = models.CharField(max_length=100, blank=True)

@@ -111,7 +111,12 @@ STAFF_SIDE: Final = (
         covers=("backoffice:webhook_endpoint", "backoffice:webhook_endpoint_new"),
     ),
     Place(_("API keys"), "backoffice:api_keys", "key", covers=("backoffice:api_key_new",)),
-    Place(_("Reconciliation"), "backoffice:breaks", "shield-check", covers=("backoffice:break_end",)),
+    Place(
+        _("Reconciliation"),
+        "backoffice:breaks",
+        "shield-check",
+        covers=("backoffice:break_end", "backoffice:break_refund_not_made"),
+    ),
     Place(_("Demo mailbox"), "portal:mailbox", "envelope", covers=("portal:mail",)),
 )
 

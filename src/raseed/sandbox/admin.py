@@ -19,7 +19,7 @@ from raseed.sandbox.bank import Bank, Turn
 from raseed.sandbox.cards import CardErrors, TypedCard, read_card
 from raseed.sandbox.doors import BANK, COURIER, SETTINGS, json_response, payment_of, setup_of
 from raseed.sandbox.faults import AT_STAGE, Behaviour, Stage, Transport
-from raseed.sandbox.store import Payment
+from raseed.sandbox.rows import Payment
 
 _CHOICES = frozenset({"next", "reference", "behaviour", "mix", "stage", "webhook_drop_percent", "clear"})
 _ACTS = frozenset({"complete", "fail", "abandon", "cancel"})

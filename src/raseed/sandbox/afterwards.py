@@ -12,8 +12,9 @@ from raseed.sandbox import wire
 from raseed.sandbox.cards import PROFILES
 from raseed.sandbox.faults import Behaviour
 from raseed.sandbox.letters import announce
+from raseed.sandbox.rows import Dispute, Payment, Refund
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import Dispute, Payment, Refund, Store
+from raseed.sandbox.store import Store
 
 _ENDS = {Behaviour.G17W: "won", Behaviour.G17L: "lost"}
 

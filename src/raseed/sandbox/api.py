@@ -12,7 +12,7 @@ from aiohttp import web
 from raseed.sandbox import setups, wire
 from raseed.sandbox.bank import Bank
 from raseed.sandbox.doors import BANK, SETTINGS, json_answer, json_response, let_out, payment_of, setup_of
-from raseed.sandbox.store import Refund
+from raseed.sandbox.rows import Refund
 
 _LIST_MAX = 1000
 

@@ -15,8 +15,9 @@ from typing import Any
 from raseed.sandbox import afterwards, letters, weather, wire
 from raseed.sandbox.cards import PROFILES, TypedCard
 from raseed.sandbox.faults import FORCED_DECLINE, TRANSPORT, Behaviour, Stage, Transport
+from raseed.sandbox.rows import KeyRecord, Payment, Refund, SavedCard
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import KeyRecord, Payment, Refund, SavedCard, Store
+from raseed.sandbox.store import Store
 
 _SERVER_ERROR = json.dumps(
     {"error": {"type": "server_error", "message": "Something went wrong at the bank."}}

@@ -15,8 +15,9 @@ from contextlib import suppress
 import aiohttp
 
 from raseed.sandbox.faults import Behaviour
+from raseed.sandbox.rows import Letter
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import Letter, Store
+from raseed.sandbox.store import Store
 
 _AT_ONCE_MAX = 8
 _STALE_S = 600

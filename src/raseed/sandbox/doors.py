@@ -14,8 +14,8 @@ from aiohttp import web
 from raseed.sandbox.bank import Answer, Bank, Turn
 from raseed.sandbox.courier import Courier
 from raseed.sandbox.faults import Transport
+from raseed.sandbox.rows import Payment, Setup
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import Payment, Setup
 from raseed.sandbox.wire import ApiError
 
 BANK = web.AppKey("BANK", Bank)

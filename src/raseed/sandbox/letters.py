@@ -14,8 +14,9 @@ from uuid import uuid4
 
 from raseed.sandbox import weather
 from raseed.sandbox.faults import Behaviour, Stage, percent_hit
+from raseed.sandbox.rows import Letter
 from raseed.sandbox.settings import SandboxSettings
-from raseed.sandbox.store import Letter, Store
+from raseed.sandbox.store import Store
 
 VERSION = 1
 # Fates that the courier must know of; the others are done when the letter is written.

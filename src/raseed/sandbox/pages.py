@@ -16,8 +16,8 @@ from aiohttp import web
 from raseed.sandbox.bank import Turn
 from raseed.sandbox.cards import CardErrors, TypedCard, read_card
 from raseed.sandbox.doors import BANK, SETTINGS, let_out
+from raseed.sandbox.rows import Payment, Setup
 from raseed.sandbox.settings import origin_of
-from raseed.sandbox.store import Payment, Setup
 from raseed.sandbox.texts import TEXTS
 from raseed.sandbox.wire import money_text
 

@@ -23,7 +23,7 @@ from raseed.sandbox.pages import (
     typed_card,
     typed_fields,
 )
-from raseed.sandbox.store import Setup
+from raseed.sandbox.rows import Setup
 from raseed.sandbox.texts import TEXTS
 
 _NOTHING: Mapping[str, str] = {}

@@ -12,7 +12,7 @@ from typing import Any
 from raseed.sandbox import letters, wire
 from raseed.sandbox.bank import Answer, Bank, token
 from raseed.sandbox.cards import PROFILES, TypedCard
-from raseed.sandbox.store import KeyRecord, SavedCard, Setup
+from raseed.sandbox.rows import KeyRecord, SavedCard, Setup
 
 
 def create(bank: Bank, order: wire.SetupOrder, key: str, fingerprint: str, now: float) -> Answer:

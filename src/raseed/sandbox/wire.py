@@ -14,8 +14,8 @@ from typing import Any
 
 from raseed.sandbox.cards import PROFILES, RETRYABLE
 from raseed.sandbox.faults import Behaviour
+from raseed.sandbox.rows import BookEntry, Dispute, Payment, Refund, Setup
 from raseed.sandbox.settings import origin_allowed
-from raseed.sandbox.store import BookEntry, Dispute, Payment, Refund, Setup
 
 AMOUNT_MAX = 99_999_999
 EXPONENTS: Mapping[str, int] = {

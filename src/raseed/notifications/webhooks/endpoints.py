@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -27,6 +28,8 @@ from raseed.notifications.webhooks.targets import target_of
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how a secret begins, and none
 SECRET_BYTES: Final = 32
+# A second press comes within seconds; later a secret is shown to nobody.
+SHOWN_AGAIN_FOR: Final = timedelta(minutes=1)
 BOTH_SIGN_FOR: Final = timedelta(hours=24)
 ENDPOINTS_MAX: Final = 20
 WORKER: Final = Who(None, "worker")
@@ -51,6 +54,14 @@ class UnknownAccount(RaseedError):
     message = _("There is no such account.")
 
 
+class FormSpent(RaseedError):
+    """The form has made its endpoint before, and this is not its second press."""
+
+    code = "webhook_endpoint_form_spent"
+    status = 409
+    message = _("This form has made its endpoint already. Open the form anew to make another one.")
+
+
 class TooManyEndpoints(RaseedError):
     """The owner has as many endpoints as one may have."""
 
@@ -61,12 +72,13 @@ class TooManyEndpoints(RaseedError):
 
 @dataclass(frozen=True, slots=True)
 class NewEndpoint:
-    """What was asked for. `account_id` None: it hears of all accounts."""
+    """What was asked for. `account_id` None: it hears of all accounts. `client_key` was made when the form was drawn."""
 
     url: str
     kinds: Sequence[EventKind]
     account_id: UUID | None
     description: str = ""
+    client_key: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +103,19 @@ def endpoint_of(endpoint_id: UUID) -> WebhookEndpoint:
 
 
 def create(asked: NewEndpoint, by: Who, now: datetime) -> WithSecret:
-    """Make an endpoint, switched on. Raises UrlRefused, UnknownAccount, TooManyEndpoints; then nothing changed."""
+    """Make an endpoint, switched on; the same form sent again within SHOWN_AGAIN_FOR gives the same one and its secret.
+
+    Raises UrlRefused, UnknownAccount, TooManyEndpoints, FormSpent; then nothing changed.
+    """
     target_of(asked.url)
     if asked.account_id is not None and not Account.objects.filter(id=asked.account_id).exists():
         raise UnknownAccount
+    earlier = _earlier(asked, now)
+    if earlier is not None:
+        return earlier
     secret = _new_secret()
     endpoint = WebhookEndpoint(
+        client_key=asked.client_key,
         account_id=asked.account_id,
         url=asked.url,
         description=asked.description,
@@ -105,13 +124,35 @@ def create(asked: NewEndpoint, by: Who, now: datetime) -> WithSecret:
         created_at=now,
     )
     owner = Q(account_id=asked.account_id) if asked.account_id else Q(account_id__isnull=True)
-    with atomic():
-        if there().filter(owner).count() >= ENDPOINTS_MAX:
-            raise TooManyEndpoints(limit=ENDPOINTS_MAX)
-        endpoint.save(force_insert=True)
-        after: Facts = {"url": endpoint.url, "kinds": endpoint.kinds}
-        _record(endpoint, "webhook_endpoint_made", by, now, after=after)
+    others = Q(client_key__isnull=True) | ~Q(client_key=asked.client_key)
+    try:
+        with atomic():
+            # Without its own: a second press that comes between must not be told that there is no room for it.
+            if there().filter(owner, others).count() >= ENDPOINTS_MAX:
+                raise TooManyEndpoints(limit=ENDPOINTS_MAX)
+            endpoint.save(force_insert=True)
+            after: Facts = {"url": endpoint.url, "kinds": endpoint.kinds}
+            _record(endpoint, "webhook_endpoint_made", by, now, after=after)
+    except IntegrityError:
+        earlier = _earlier(asked, now)
+        if earlier is None:
+            raise
+        return earlier
     return WithSecret(endpoint, secret)
+
+
+def _earlier(asked: NewEndpoint, now: datetime) -> WithSecret | None:
+    """What this form has made, with its secret. Raises FormSpent if it is too late, or for something else."""
+    if asked.client_key is None:
+        return None
+    made = WebhookEndpoint.objects.filter(client_key=asked.client_key).first()
+    if made is None:
+        return None
+    is_same = (made.url, made.account_id) == (asked.url, asked.account_id)
+    is_untouched = made.removed_at is None and not made.sealed_secret_before
+    if not is_same or not is_untouched or now - made.created_at > SHOWN_AGAIN_FOR:
+        raise FormSpent(f"endpoint {made.id}")
+    return WithSecret(made, sealed.unseal(_PURPOSE, made.sealed_secret).decode())
 
 
 def rotate(endpoint_id: UUID, by: Who, now: datetime) -> WithSecret:
