@@ -76,6 +76,21 @@ def start(changes: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
         (LIVE | {"STRIPE_WEBHOOK_SECRET": " "}, "STRIPE_WEBHOOK_SECRET: is missing or empty"),
         (LIVE | {"STRIPE_WEBHOOK_SECRET_BEFORE": " "}, "STRIPE_WEBHOOK_SECRET_BEFORE: is missing or empty"),
         (LIVE | {"STRIPE_API_BASE": "http://127.0.0.1:1"}, "STRIPE_API_BASE: is for tests"),
+        (
+            LIVE | {"STRIPE_PAGE": "element", "STRIPE_JS_ORIGIN": "https://js.evil.test"},
+            "STRIPE_PUBLISHABLE_KEY: is missing or empty",
+        ),
+        (
+            LIVE
+            | {
+                "STRIPE_PAGE": "element",
+                "STRIPE_PUBLISHABLE_KEY": "pk_live_1",
+                "STRIPE_JS_ORIGIN": "https://js.evil.test",
+            },
+            "STRIPE_JS_ORIGIN: is for tests; unset it to load Stripe's script from https://js.stripe.com",
+        ),
+        (LIVE | {"STRIPE_PUBLISHABLE_KEY": "pk_test_1"}, "STRIPE_PUBLISHABLE_KEY: is no live key"),
+        (LIVE | {"STRIPE_PAGE": "elements"}, "STRIPE_PAGE: "),
         (LIVE | {"CARD_PAGE": "iframe"}, "CARD_PAGE: Stripe's card page cannot stand in a frame"),
         # Of one start each, since each takes a second: faults are named all at once.
         (

@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -18,10 +20,19 @@ from uuid import UUID
 from bank import Postbox, RunningBank
 from moyasar_server import MoyasarServer
 from raseed.gateways.moyasar.adapter import MoyasarGateway
-from raseed.gateways.port import ActionRequired, DeclineCode, Succeeded
+from raseed.gateways.port import (
+    ActionRequired,
+    CardSetup,
+    Charge,
+    DeclineCode,
+    Outcome,
+    SetupOutcome,
+    Succeeded,
+)
 from raseed.gateways.sandbox import SandboxGateway
 from raseed.gateways.stripe.adapter import StripeGateway
 from stripe_server import StripeServer
+from stripe_server.parameters import Refusal
 
 CARD_SETUP, REFUNDS, DISPUTES = "card setup", "refunds", "disputes"
 SIGNATURES, ENDS_3DS = "signatures", "ends 3-D Secure"
@@ -48,6 +59,8 @@ class Driver(ABC):
     typed: ClassVar[Mapping[str, Told]]
     saved: ClassVar[Mapping[str, Told]]
     page_goes_on: ClassVar[bool]
+    # The card is typed in the gateway's form within our page: no address is named.
+    in_our_page: ClassVar[bool] = False
     signature_header: ClassVar[str] = ""
     gateway: Any
 
@@ -205,10 +218,12 @@ class StripeDriver(Driver):
     signature_header = "Stripe-Signature"
     refund_cards: ClassVar[Mapping[str, str]] = {"pending": "4000000000007726", "fails": "4000000000005126"}
     disputed_card = "4000000000000259"
+    log: ClassVar[Path] = LOG
+    kind: ClassVar[type[StripeGateway]] = StripeGateway
 
     def __init__(self, _folder: Path) -> None:
-        LOG.unlink(missing_ok=True)
-        self.server = StripeServer(LOG)
+        self.log.unlink(missing_ok=True)
+        self.server = StripeServer(self.log)
         self.server.webhook_secrets = [SECRET]
         self.customers = RememberedCustomers()
 
@@ -222,7 +237,7 @@ class StripeDriver(Driver):
         self.server.__exit__()
 
     def adapter(self, *secrets: str, timeout_s: float = 2.0) -> StripeGateway:
-        return StripeGateway(
+        return self.kind(
             secret_key=self.server.secret_key,
             webhook_secrets=secrets,
             customers=self.customers,
@@ -264,6 +279,35 @@ class StripeDriver(Driver):
         assert isinstance(paid, Succeeded)
         (dispute,) = self.gateway.disputes_of(gateway_ref)
         self.server.bank.end_dispute(dispute.part_ref, "won" if won else "lost")
+
+
+class ElementGateway(StripeGateway):
+    """The same adapter, asked for the form within our page wherever a card is typed."""
+
+    def charge(self, charge: Charge) -> Outcome:
+        return super().charge(replace(charge, in_our_page=charge.saved_reference is None))
+
+    def set_up_card(self, setup: CardSetup) -> SetupOutcome:
+        return super().set_up_card(replace(setup, in_our_page=True))
+
+
+class ElementDriver(StripeDriver):
+    """Stripe with the card typed in the Payment Element within our page; what differs of it is the opening and typing alone."""
+
+    name = "stripe-element"
+    in_our_page = True
+    # What has nothing to do with where the card was typed is tried by the driver above.
+    can = frozenset({CARD_SETUP, ENDS_3DS})
+    saved: ClassVar[Mapping[str, Told]] = {FAILS_ONCE_SAVED: (DeclineCode.GENERIC, True)}
+    log = VAR / "stripe-element-requests.log"
+    kind = ElementGateway
+
+    def pay(self, page: ActionRequired, card: str = GOOD) -> None:
+        with suppress(Refusal):
+            self.server.bank.confirm_in_element(self.server.bank.things[page.gateway_ref], card)
+
+    def keep_card(self, page: ActionRequired, card: str = GOOD) -> None:
+        self.pay(page, card)
 
 
 class MoyasarDriver(Driver):
@@ -354,6 +398,7 @@ class RememberedCustomers:
 DRIVERS: Mapping[str, type[Driver]] = {
     "sandbox": SandboxDriver,
     "stripe": StripeDriver,
+    "stripe-element": ElementDriver,
     "moyasar": MoyasarDriver,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 from urllib.parse import urlencode
@@ -337,26 +338,68 @@ class Bank:
         made["id"] = self._renamed(made, f"cs_test_{made['id'][3:]}")
         made["url"] = f"{self.url}/c/pay/{made['id']}"
         if mode == "setup":
-            made["setup_intent"] = self._make_setup(given, customer)["id"]
+            metadata = given.get("setup_intent_data", {}).get("metadata", {})
+            made["setup_intent"] = self.make_setup(metadata, customer)["id"]
         return made
 
     def _renamed(self, thing: Thing, ref: str) -> str:
         self.things[ref] = self.things.pop(thing["id"])
         return ref
 
-    def _make_setup(self, given: Thing, customer: str | None) -> Thing:
-        return self.make(
+    def make_setup(self, metadata: dict[str, str], customer: str | None) -> Thing:
+        made = self.make(
             "seti",
             "setup_intent",
             customer=customer,
             payment_method=None,
             payment_method_types=["card"],
-            metadata=given.get("setup_intent_data", {}).get("metadata", {}),
+            metadata=metadata,
             status="requires_payment_method",
+            client_secret=None,
             usage="off_session",
             last_setup_error=None,
             next_action=None,
         )
+        made["client_secret"] = f"{made['id']}_secret_{secrets.token_hex(8)}"
+        return made
+
+    # -- the Payment Element
+
+    def confirm_in_element(self, intent: Thing, number: str) -> None:
+        """What Stripe's script does when its form is sent. Raises Refusal 402 for a declined card, 400 for an intent that is over."""
+        if intent["status"] in {"succeeded", "canceled", "processing"}:
+            kind = intent["object"]
+            raise Refusal(
+                400,
+                f"This {kind} has a status of {intent['status']}.",
+                code=f"{kind}_unexpected_state",
+                **{kind: self.shown(intent, [])},
+            )
+        method = self.method(number)
+        intent["_element"] = True
+        if intent["object"] == "payment_intent":
+            self.confirm(intent, method, was_kept=False, off_session=False)
+            if intent["status"] == "requires_action":
+                intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
+            return
+        card = self.card_of(method["id"])
+        if card.code and not card.saved_only:
+            raise Refusal(
+                402,
+                "Your card was declined.",
+                type="card_error",
+                code=card.code,
+                decline_code=card.decline_code,
+                setup_intent=self.shown(intent, []),
+            )
+        intent["payment_method"] = method["id"]
+        if card.three_ds != "never":
+            intent |= {
+                "status": "requires_action",
+                "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}},
+            }
+            return
+        self._keep(intent)
 
     def expire(self, session: Thing) -> None:
         if session["status"] != "open":
@@ -401,11 +444,14 @@ class Bank:
             return f"{self.url}/3ds/{intent['id']}"
         return self._set_up_done(session, intent)
 
-    def _set_up_done(self, session: Thing, intent: Thing) -> str:
-        intent["status"] = "succeeded"
+    def _keep(self, intent: Thing) -> None:
+        intent |= {"status": "succeeded", "next_action": None}
         self.things[intent["payment_method"]]["customer"] = intent["customer"]
         self._set_up.add(intent["payment_method"])
         self.happened("setup_intent.succeeded", intent)
+
+    def _set_up_done(self, session: Thing, intent: Thing) -> str:
+        self._keep(intent)
         return self._complete(session)
 
     def _complete(self, session: Thing) -> str:
@@ -420,6 +466,9 @@ class Bank:
         intent = self.things[ref]
         if intent["status"] != "requires_action":
             raise Refusal(410, "This page is over.")
+        if intent.get("_element"):
+            self._authenticate_in_element(intent, passes=passes)
+            return ""
         session = next(
             (
                 one
@@ -445,6 +494,19 @@ class Bank:
             return str(session["url"]) if session else str(intent["_return_url"])
         back = {"payment_intent": ref, "redirect_status": "succeeded"}
         return self._complete(session) if session else f"{intent['_return_url']}?{urlencode(back)}"
+
+    def _authenticate_in_element(self, intent: Thing, *, passes: bool) -> None:
+        if intent["object"] == "setup_intent":
+            if passes:
+                self._keep(intent)
+            else:
+                intent |= {"status": "requires_payment_method", "payment_method": None, "next_action": None}
+                intent["last_setup_error"] = {"code": "setup_intent_authentication_failure"}
+        elif passes:
+            with suppress(Refusal):
+                self.take(intent, self.things[intent["payment_method"]], was_kept=False)
+        else:
+            self.fail_authentication(intent)
 
     # -- money that leaves again
 

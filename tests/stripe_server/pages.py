@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from stripe_server.bank import Bank
 from stripe_server.parameters import Refusal
 
+HERE = Path(__file__).parent
+SCRIPT, FRAME = "/endive/stripe.js", "/frame"
 Answer = tuple[int, dict[str, str], bytes]
 
 
 def answer(bank: Bank, method: str, path: str, form: dict[str, list[str]]) -> Answer:
-    """/c/pay/{session} and /3ds/{intent}."""
+    """/c/pay/{session} and /3ds/{intent}, Stripe's script and the frame in which the card is typed."""
+    if path in {SCRIPT, FRAME}:
+        file, kind = (("stripe.js", "text/javascript"), ("frame.html", "text/html"))[path == FRAME]
+        return 200, {"Content-Type": f"{kind}; charset=utf-8"}, (HERE / file).read_bytes()
     road, ref = path.rsplit("/", 1)
     thing = bank.things.get(ref)
     if road not in {"/c/pay", "/3ds"} or thing is None:
@@ -46,7 +52,9 @@ def _card_page(bank: Bank, method: str, session: dict[str, Any], form: dict[str,
 
 def _three_ds_page(bank: Bank, method: str, intent: dict[str, Any], form: dict[str, list[str]]) -> Answer:
     if method == "POST":
-        return _go(bank.authenticate(intent["id"], passes=form["outcome"] == ["complete"]))
+        url = bank.authenticate(intent["id"], passes=form["outcome"] == ["complete"])
+        # In the Payment Element this page stands in a frame of Stripe's script, which waits for it to be done.
+        return _go(url) if url else _page(200, "<script>parent.postMessage('authenticated', '*')</script>")
     return _page(
         200,
         "<h1>Is it you?</h1><form method=post><button name=outcome value=complete>Yes</button>"

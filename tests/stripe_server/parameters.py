@@ -54,11 +54,15 @@ SCHEMAS: dict[tuple[str, str], dict[str, Any]] = {
         "off_session": bool,
         "return_url": str,
         "description": str,
+        "setup_future_usage": str,
     },
     ("GET", "/v1/payment_intents"): PAGING | WINDOW | {"customer": str},
     ("GET", "/v1/payment_intents/search"): EXPAND | {"query": str, "limit": int},
     ("GET", "/v1/payment_intents/:id"): EXPAND,
     ("POST", "/v1/payment_intents/:id/cancel"): EXPAND,
+    ("POST", "/v1/setup_intents"): EXPAND
+    | METADATA
+    | {"customer": str, "usage": str, "allowed_payment_method_types": [str]},
     ("GET", "/v1/setup_intents/:id"): EXPAND,
     ("GET", "/v1/payment_methods/:id"): EXPAND,
     ("POST", "/v1/payment_methods/:id/detach"): EXPAND,

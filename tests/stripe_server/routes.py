@@ -12,6 +12,9 @@ from stripe_server.parameters import Refusal
 
 def _make_intent(bank: Bank, given: Thing) -> Thing:
     customer = bank.customer(given.get("customer"))
+    if not given.get("confirm"):
+        # To be confirmed in the Payment Element, by the customer.
+        return bank.make_intent(given, customer)
     method = bank.kept_method(given["payment_method"], customer)
     if given.get("off_session") and "return_url" in given:
         raise Refusal(400, "return_url cannot be given with off_session.", param="return_url")
@@ -79,6 +82,9 @@ ROUTES: dict[tuple[str, str], Callable[..., Any]] = {
     ("GET", "/v1/payment_intents/search"): _search,
     ("GET", "/v1/payment_intents/:id"): lambda bank, _, ref: bank.get("pi", ref, "payment_intent"),
     ("POST", "/v1/payment_intents/:id/cancel"): _cancel,
+    ("POST", "/v1/setup_intents"): lambda bank, given: bank.make_setup(
+        given.get("metadata", {}), bank.customer(given.get("customer"))
+    ),
     ("GET", "/v1/setup_intents/:id"): lambda bank, _, ref: bank.get("seti", ref, "setupintent"),
     ("GET", "/v1/payment_methods/:id"): lambda bank, _, ref: bank.get("pm", ref, "PaymentMethod"),
     ("POST", "/v1/payment_methods/:id/detach"): lambda bank, _, ref: bank.detach(ref),

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 from urllib.request import Request, urlopen
 
 from stripe_server import pages
@@ -25,6 +25,7 @@ from stripe_server.routes import ROUTES
 
 VERSION = "2026-10-28.endive"
 KEYS_KEPT_S = 24 * 3600
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
 
 
 class StripeServer:
@@ -32,6 +33,7 @@ class StripeServer:
 
     def __init__(self, log: Path | None = None) -> None:
         self.secret_key = "sk_test_51RaseedTests"
+        self.publishable_key = "pk_test_51RaseedTests"
         self.webhook_secrets = ["whsec_of_the_tests"]
         self.webhook_url = ""
         self.ahead_s = 0.0
@@ -59,6 +61,9 @@ class StripeServer:
 
             def do_GET(self) -> None:
                 server._serve(self)
+
+            def do_OPTIONS(self) -> None:
+                _send(self, 204, CORS, b"")
 
             def do_POST(self) -> None:
                 server._serve(self)
@@ -189,6 +194,10 @@ class StripeServer:
                 status, headers, page = pages.answer(self.bank, door.command, parts.path, parse_qs(body))
             _send(door, status, headers, page)
             return
+        if "key=pk_" in (body or parts.query):
+            status, answer = self._by_browser(door.command, parts.path, dict(parse_qsl(body or parts.query)))
+            _send(door, status, CORS | {"Content-Type": "application/json"}, answer)
+            return
         fault = self._due_fault(door.command, parts.path)
         if fault == "drop_before":
             door.connection.shutdown(socket.SHUT_RDWR)
@@ -208,6 +217,23 @@ class StripeServer:
             answer = b"<html>"
         headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.requests)}"}
         _send(door, status, headers | ({"Retry-After": "7"} if status == 429 else {}), answer)
+
+    def _by_browser(self, method: str, path: str, given: dict[str, str]) -> tuple[int, bytes]:
+        """What Stripe's script asks with the publishable key: an intent's state, and to confirm it, by its secret alone."""
+        match = re.fullmatch(r"/v1/(?:payment|setup)_intents/(\w+)(/confirm)?", path)
+        with self._lock:
+            intent = self.bank.things.get(match[1], {}) if match else {}
+            secret = intent.get("client_secret")
+            if given["key"] != self.publishable_key or not secret or given.get("client_secret") != secret:
+                return _error(Refusal(404, "No such intent", code="resource_missing"))
+            try:
+                if method == "POST":
+                    self.bank.confirm_in_element(intent, given["payment_method_data[card][number]"])
+            except Refusal as refusal:
+                return _error(refusal)
+            seen = ("id", "object", "status", "amount", "currency", "last_payment_error", "last_setup_error")
+            shown = self.bank.shown(intent, [])
+            return 200, json.dumps({name: shown[name] for name in seen if name in shown}).encode()
 
     def _due_fault(self, method: str, path: str) -> str:
         for place, (kind, prefix) in enumerate(self._faults):

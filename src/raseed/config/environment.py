@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 SECRET_LENGTH_MIN = 40
 # Where Stripe's pages stand: the card page, and the way to a bank's 3-D Secure page.
 STRIPE_PAGES = ("https://checkout.stripe.com", "https://hooks.stripe.com")
+# Where Stripe's script for a card form within our own page comes from.
+STRIPE_JS = "https://js.stripe.com"
 # Where Moyasar's pages stand: the page of an invoice, and the way to a bank's 3-D Secure page.
 MOYASAR_PAGES = ("https://checkout.moyasar.com", "https://api.moyasar.com")
 _GATEWAY_NEEDS = {
@@ -99,6 +101,9 @@ class Environment(BaseSettings):
     stripe_webhook_secret: str = ""
     stripe_webhook_secret_before: str = ""
     stripe_api_base: str = ""
+    stripe_page: Annotated[str, Field(pattern="^(checkout|element)$")] = "checkout"
+    stripe_publishable_key: str = ""
+    stripe_js_origin: str = STRIPE_JS
     stripe_page_origins: Annotated[tuple[str, ...], NoDecode] = STRIPE_PAGES
     moyasar_secret_key: str = ""
     moyasar_webhook_secret: str = ""
@@ -223,6 +228,11 @@ class Environment(BaseSettings):
                 "STRIPE_SECRET_KEY",
                 "is no live key: it must begin with sk_live_ or rk_live_",
             ),
+            (
+                bool(self.stripe_publishable_key) and not self.stripe_publishable_key.startswith("pk_live_"),
+                "STRIPE_PUBLISHABLE_KEY",
+                "is no live key: it must begin with pk_live_",
+            ),
             (bool(self.stripe_api_base), "STRIPE_API_BASE", "is for tests; unset it to speak to Stripe"),
             (
                 bool(self.moyasar_secret_key) and not self.moyasar_secret_key.startswith("sk_live_"),
@@ -242,12 +252,19 @@ class Environment(BaseSettings):
         if needs is None:
             known = ", ".join(sorted(_GATEWAY_NEEDS))
             raise ValueError(f"GATEWAY: {self.gateway!r} is not known; this version knows: {known}")
+        if self.gateway == "stripe" and self.stripe_page == "element":
+            needs = (*needs, "stripe_publishable_key")
         missing = [name for name in needs if not getattr(self, name).strip()]
         before = f"{self.gateway}_webhook_secret_before"
         if getattr(self, before) and not getattr(self, before).strip():
             missing.append(before)
         if missing:
             raise ValueError("; ".join(f"{name.upper()}: is missing or empty" for name in missing))
+        if self.stripe_js_origin != STRIPE_JS and self.raseed_env is not Mode.TEST:
+            # Whoever serves this script reads the cards.
+            raise ValueError(
+                f"STRIPE_JS_ORIGIN: is for tests; unset it to load Stripe's script from {STRIPE_JS}"
+            )
         if self.gateway in _NOT_FRAMED and self.card_page == "iframe":
             owner = _NOT_FRAMED[self.gateway]
             raise ValueError(f"CARD_PAGE: {owner}'s card page cannot stand in a frame; leave it at redirect")

@@ -158,6 +158,10 @@ STRIPE_SECRET_KEY = ENVIRONMENT.stripe_secret_key
 STRIPE_WEBHOOK_SECRET = ENVIRONMENT.stripe_webhook_secret
 STRIPE_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.stripe_webhook_secret_before
 STRIPE_API_BASE = ENVIRONMENT.stripe_api_base
+STRIPE_PUBLISHABLE_KEY = ENVIRONMENT.stripe_publishable_key
+STRIPE_JS_ORIGIN = ENVIRONMENT.stripe_js_origin
+# Whether a new card is typed in the gateway's form within our own page, for what is begun from now on.
+CARD_FORM = ENVIRONMENT.gateway == "stripe" and ENVIRONMENT.stripe_page == "element"
 MOYASAR_SECRET_KEY = ENVIRONMENT.moyasar_secret_key
 MOYASAR_WEBHOOK_SECRET = ENVIRONMENT.moyasar_webhook_secret
 MOYASAR_WEBHOOK_SECRET_BEFORE = ENVIRONMENT.moyasar_webhook_secret_before

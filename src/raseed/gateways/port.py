@@ -23,7 +23,7 @@ and `GatewayUnavailable` from the verbs that move no money (`forget_card`, `list
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -60,7 +60,8 @@ class Charge:
 
     With `saved_reference` that card is charged; without, the gateway answers `ActionRequired` with its own card
     page. `unattended` says that no customer is present to authenticate. `return_url` is where the gateway's page
-    sends the customer back to (GET). `customer_language` is "en" or "ar".
+    sends the customer back to (GET). `customer_language` is "en" or "ar". `in_our_page`: the card is typed in the gateway's
+    form within our page, if it has one; then `ActionRequired` names no address.
     """
 
     payment_id: UUID
@@ -74,6 +75,7 @@ class Charge:
     save_card: bool
     unattended: bool
     customer_language: str
+    in_our_page: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no gateway should ever be asked; raises ValueError naming the field."""
@@ -121,10 +123,31 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class ActionRequired:
-    """Nothing is charged yet: the customer must act at `url`, the gateway's card page or 3-D Secure page."""
+    """Nothing is charged yet: the customer must act at `url`, the gateway's card page or 3-D Secure page.
+
+    `url` is "" where they act in the gateway's form within our own page: see `card_form`.
+    """
 
     gateway_ref: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardForm:
+    """What a page of ours needs to show the gateway's own form: its script, and what tells it which payment or setup.
+
+    Who holds `client_secret` can try a card on this one thing: it goes into the page of the customer whose it is, and into no
+    table, log or address. `reasons` are the gateway's codes of declines in our words; a code that is not there is GENERIC.
+    `script_sources`, `frame_sources` and `connect_sources` are what the policy of that one page must allow.
+    """
+
+    script_url: str
+    publishable_key: str
+    client_secret: str = field(repr=False)
+    reasons: Mapping[str, DeclineCode]
+    script_sources: tuple[str, ...]
+    frame_sources: tuple[str, ...]
+    connect_sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +227,7 @@ class CardSetup:
     idempotency_key: str
     return_url: str
     customer_language: str
+    in_our_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +463,12 @@ class Gateway(GivesBack, Protocol):
 
     def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
         """The setup's state now, by the gateway's reference."""
+
+    def card_form(self, gateway_ref: str) -> CardForm | None:
+        """The gateway's own form for a payment or setup that was made to be acted on within our page.
+
+        None if there is no such form, or nothing to type any more. Raises GatewayUnavailable.
+        """
 
     def forget_card(self, reference: str) -> None:
         """Have the gateway delete a saved card; a card it does not know is forgotten already.

@@ -77,6 +77,8 @@ def _settings_of(name: str) -> Mapping[str, Any]:
     if name == STRIPE and settings.STRIPE_SECRET_KEY:
         return shared | {
             "api_base": settings.STRIPE_API_BASE,
+            "publishable_key": settings.STRIPE_PUBLISHABLE_KEY,
+            "js_origin": settings.STRIPE_JS_ORIGIN,
             "secret_key": settings.STRIPE_SECRET_KEY,
             "webhook_secrets": _secrets(
                 settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_WEBHOOK_SECRET_BEFORE

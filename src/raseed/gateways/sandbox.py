@@ -226,6 +226,9 @@ class SandboxGateway:
         except (ValueError, KeyError, TypeError) as error:
             raise GatewayUnavailable(f"the bank's disputes cannot be read: {error!r}") from error
 
+    def card_form(self, gateway_ref: str) -> None:
+        """It has no form for a page of ours."""
+
     def forget_card(self, reference: str) -> None:
         """Delete a saved card at the bank; raises GatewayUnavailable."""
         response = _answered(self._send("DELETE", f"/v1/cards/{quote(reference, safe='')}"))

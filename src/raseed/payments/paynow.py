@@ -79,7 +79,7 @@ class PayNow:
     """What the Admin asked for. `client_key` was made when the form was drawn; `method_id` None is a card typed once.
 
     `another` says yes to paying although another payment is in progress. `ip` and `solution` are for the limits on trying
-    cards (payments/cards/limits.py).
+    cards (payments/cards/limits.py). `hosted` asks for the gateway's own page although its form within ours is the usual way.
     """
 
     account_id: UUID
@@ -92,6 +92,7 @@ class PayNow:
     another: bool = False
     ip: str | None = None
     solution: str = ""
+    hosted: bool = False
 
     def fingerprint(self) -> str:
         """Equal for equal commands: same key with another fingerprint is refused."""
@@ -167,6 +168,7 @@ def _intent(account: Account, command: PayNow, now: datetime) -> Payment:
         gateway=settings.GATEWAY,
         method_id=method.id if method else None,
         save_method=command.save_method and command.method_id is None,
+        card_form=settings.CARD_FORM and command.method_id is None and not command.hosted,
         card_brand=card_brand,
         card_last4=card_last4,
         actor_user_id=command.actor_user_id,
@@ -255,6 +257,7 @@ def send(payment: Payment) -> Outcome:
             save_card=payment.save_method,
             unattended=payment.purpose == Purpose.RECHARGE,
             customer_language=payment.language,
+            in_our_page=payment.card_form,
         )
     )
 

@@ -62,6 +62,19 @@ def follow(account_id: UUID, payment_id: UUID, cause: Cause, now: datetime) -> P
     return _escalate(payment, outcome, now)
 
 
+def give_up(account_id: UUID, payment_id: UUID, now: datetime) -> Payment:
+    """Its customer wants to pay otherwise: cancel it at the gateway first. What the gateway says is then so is settled."""
+    payment = Payment.objects.get(account_id=account_id, id=payment_id)
+    if payment.state != State.ACTION_REQUIRED or not breaker.may_ask(payment.gateway, now):
+        return payment
+    with seat(Cause.PAGE) as free:
+        if not free:
+            return payment
+        outcome = gateway(payment.gateway).cancel(payment.gateway_ref)
+    breaker.record(payment.gateway, outcome, now)
+    return settle_and_untie(account_id, payment_id, outcome, Cause.PAGE, now)
+
+
 def _is_worth_asking(payment: Payment, cause: Cause) -> bool:
     match State(payment.state):
         case State.CREATED | State.SUBMITTED | State.ACTION_REQUIRED:

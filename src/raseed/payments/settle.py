@@ -39,6 +39,7 @@ from raseed.money import CURRENCIES, Money
 from raseed.payments.breaks import BreakKind, report
 from raseed.payments.cards.limits import note_end
 from raseed.payments.cards.models import CardEnd
+from raseed.payments.form_pages import form_url
 from raseed.payments.methods import add
 from raseed.payments.models import GatewayReference, Payment
 from raseed.payments.recharge import after
@@ -213,7 +214,7 @@ def _require_action(payment: Payment, outcome: ActionRequired, cause: Cause, now
     if not _bind(payment, outcome.gateway_ref):
         report(BreakKind.FOREIGN_REFERENCE, payment, outcome.gateway_ref, f"told by {cause}", now)
         return
-    payment.action_url = outcome.url
+    payment.action_url = outcome.url or form_url(f"payments/{payment.id}")
     if payment.state == State.SUBMITTED:
         move(payment, State.ACTION_REQUIRED, cause, now)
     _ask_again(payment, outcome, now, also=("action_url",))

@@ -36,6 +36,7 @@ BILLING_TABS: Final = (
         covers=(
             "portal:pay",
             "portal:payment",
+            "portal:payment_form",
             "portal:recharge",
             "portal:recharge_history",
             "portal:alerts",
@@ -44,7 +45,7 @@ BILLING_TABS: Final = (
     Place(
         _("Billing Details"),
         "portal:details",
-        covers=("portal:details_change", "portal:details_ask", "portal:card_add"),
+        covers=("portal:details_change", "portal:details_ask", "portal:card_add", "portal:card_form"),
     ),
     Place(_("Invoices & Payments"), "portal:invoices"),
     Place(_("Statement of Account"), "portal:statement"),

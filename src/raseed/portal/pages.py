@@ -220,6 +220,9 @@ class PayPage:
     amount_text: str = ""
     method: str = "new"
     save_card: bool = False
+    # A new card is typed at the gateway although its form within our page is the usual way.
+    hosted: bool = False
+    in_our_page: bool = False
     summary: Summary | None = None
     errors: dict[str, Text] = field(default_factory=dict)
     confirm: InProgress | None = None
@@ -251,6 +254,8 @@ class PaymentStatus:
     retry_other_card: bool = False
     action_url: str = ""
     frame_url: str = ""
+    # Whether it waits for a card that is typed in a page of ours.
+    card_form: bool = False
     case: str = ""
     mailed_to: tuple[str, ...] = ()
     voucher_number: str = ""

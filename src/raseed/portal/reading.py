@@ -103,6 +103,7 @@ def payment_status(account: Account, payment: Payment, now: datetime) -> Payment
         retry_other_card=bool(payment.decline_code) and payment.decline_code not in SAME_CARD,
         action_url=payment.action_url,
         frame_url=frame_url(payment),
+        card_form=payment.card_form,
         case=case_number(payment.id),
         mailed_to=_billing_emails(account.id) if payment.state == State.SUCCEEDED else (),
         voucher_number=number,

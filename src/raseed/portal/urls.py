@@ -6,6 +6,7 @@ from raseed.portal.views import (
     alerts,
     api_keys,
     balance,
+    card_form,
     cards,
     details,
     email_change,
@@ -58,6 +59,7 @@ urlpatterns = [
     path("settings/billing/details/cards/new", cards.card_add, name="card_add"),
     path("settings/billing/details/cards/<uuid:card_setup_id>", cards.card_setup, name="card_setup"),
     path("settings/billing/details/cards/<uuid:card_setup_id>/return", cards.card_return, name="card_return"),
+    path("settings/billing/details/cards/<uuid:card_setup_id>/form", card_form.card_form, name="card_form"),
     path(
         "settings/billing/details/cards/<uuid:payment_method_id>/default",
         cards.card_default,
@@ -74,6 +76,7 @@ urlpatterns = [
     path(
         "settings/billing/payments/<uuid:payment_id>/return", payments.payment_return, name="payment_return"
     ),
+    path("settings/billing/payments/<uuid:payment_id>/form", card_form.payment_form, name="payment_form"),
     path("settings/billing/payments/<uuid:payment_id>/voucher", payments.voucher, name="voucher"),
     path("help/pay-now", guides.pay_now, name="help_pay_now"),
     path("help/pay-now/faq", guides.pay_now_faq, name="help_pay_now_faq"),

@@ -154,6 +154,9 @@ class MoyasarGateway:
                 return answer
         return self.fetch(gateway_ref)
 
+    def card_form(self, gateway_ref: str) -> None:
+        """It has no form for a page of ours."""
+
     def forget_card(self, reference: str) -> None:
         """Delete a token; raises GatewayUnavailable."""
         answer = self._line.ask("DELETE", f"tokens/{quote(reference, safe='')}")

@@ -2,7 +2,8 @@
 
 What is asked of Stripe: a card that the customer types is a Checkout Session on Stripe's own page; a saved card is a
 PaymentIntent, confirmed as it is made. The reference of a payment is the id of the one that `charge` made, `cs_…` or
-`pi_…`, for ever. A session makes its own PaymentIntent once the customer acts; that one's id (in webhooks, disputes and
+`pi_…`, for ever. Where the operator chose the Payment Element, a typed card too is a PaymentIntent (a SetupIntent, `seti_…`, to
+keep one), which the customer confirms in Stripe's form within our page. A session makes its own PaymentIntent once the customer acts; that one's id (in webhooks, disputes and
 the list) is followed back to the session, so that a payment never has two names.
 
 Stripe keeps idempotency keys for at least 24 hours; 23 are relied on. Proof that nothing was charged is the answer to
@@ -20,6 +21,7 @@ from uuid import UUID
 
 from raseed.gateways.port import (
     Busy,
+    CardForm,
     CardSetup,
     Charge,
     Dispute,
@@ -41,20 +43,26 @@ from raseed.gateways.stripe.answers import (
     CHECKOUT,
     PAYMENT_ID,
     REFUND_ID,
+    TO_BE_TYPED,
     VIA,
     declined,
     dispute_of,
     intent_outcome,
+    is_typed_in_our_page,
     movement,
     refund_outcome,
     session_outcome,
+    setup_intent_outcome,
     setup_outcome,
     text,
 )
+from raseed.gateways.stripe.declines import CODES
 from raseed.gateways.stripe.letters import read_letter
 from raseed.gateways.stripe.line import Answer, Fault, Line
 
 NAME: Final = "stripe"
+# The release of Stripe's script that belongs to the version of its API in `line`.
+SCRIPT: Final = "endive/stripe.js"
 WEBHOOK_TOLERANCE_S: Final = 300.0
 _PAGE_MAX: Final = 100
 # Back to the beginning of the list, once in an installation's life; past payouts, at most a few times a walk.
@@ -87,7 +95,7 @@ class StripeGateway:
     """Safe to use from many threads. Times are in seconds.
 
     `webhook_secrets` holds the one in use and, while it is being changed, the one before. `api_base` is for tests: "" is
-    Stripe itself. `may_leave` is asked before each request; where it says no, nothing is sent and the answer is Busy.
+    Stripe itself. With `publishable_key` there are card forms within our page, whose script comes from `js_origin`. `may_leave` is asked before each request; where it says no, nothing is sent and the answer is Busy.
     """
 
     def __init__(
@@ -98,6 +106,8 @@ class StripeGateway:
         customers: KeepsCustomers,
         timeout_s: float,
         api_base: str = "",
+        publishable_key: str = "",
+        js_origin: str = "https://js.stripe.com",
         webhook_tolerance_s: float = WEBHOOK_TOLERANCE_S,
         may_leave: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -109,6 +119,8 @@ class StripeGateway:
         self._webhook_secrets = tuple(secret.encode() for secret in webhook_secrets)
         self._webhook_tolerance_s = webhook_tolerance_s
         self._customers = customers
+        self._publishable_key, self._js_origin = publishable_key, js_origin
+        self._api_origin = api_base or "https://api.stripe.com"
         self._line = Line(secret_key=secret_key, api_base=api_base, timeout_s=timeout_s, may_leave=may_leave)
 
     @property
@@ -133,11 +145,12 @@ class StripeGateway:
         if not isinstance(customer, str):
             return customer
         options: Any = {"idempotency_key": charge.idempotency_key}
-        if charge.saved_reference is None:
+        if charge.saved_reference is None and not charge.in_our_page:
             session = orders.payment_session(charge, customer)
             answer = self._line.ask(lambda client: client.v1.checkout.sessions.create(session, options))
             return _charged(answer, session_outcome)
-        intent = orders.saved_card_intent(charge, customer)
+        of_card = orders.typed_card_intent if charge.saved_reference is None else orders.saved_card_intent
+        intent = of_card(charge, customer)
         answer = self._line.ask(lambda client: client.v1.payment_intents.create(intent, options))
         return _charged(answer, _own_intent)
 
@@ -193,19 +206,49 @@ class StripeGateway:
         customer = self._customer(setup.account_id)
         if not isinstance(customer, str):
             return customer
-        session = orders.setup_session(setup, customer)
         options: Any = {"idempotency_key": setup.idempotency_key}
+        if setup.in_our_page:
+            intent = orders.typed_card_setup(setup, customer)
+            made = self._line.ask(lambda client: client.v1.setup_intents.create(intent, options))
+            return _ordered(made, setup_intent_outcome)
+        session = orders.setup_session(setup, customer)
         answer = self._line.ask(lambda client: client.v1.checkout.sessions.create(session, options))
         return _ordered(answer, setup_outcome)
 
     def fetch_setup(self, gateway_ref: str) -> SetupOutcome:
         """The setup's state now, by the reference of its session, or of the SetupIntent that the session made."""
         if _is_id(gateway_ref, "seti"):
-            session = self._session_of_setup(gateway_ref)
-            return _looked_up(session, setup_outcome)
+            return self._fetch_setup_intent(gateway_ref)
         if not _is_id(gateway_ref, "cs"):
             return NotFound()
         return _looked_up(self._setup_session(gateway_ref), setup_outcome)
+
+    def card_form(self, gateway_ref: str) -> CardForm | None:
+        """The Payment Element of an intent that was made for it; its client secret is asked for each time and kept nowhere."""
+        if not self._publishable_key:
+            return None
+        if _is_id(gateway_ref, "pi"):
+            answer = self._line.ask(lambda client: client.v1.payment_intents.retrieve(gateway_ref))
+        elif _is_id(gateway_ref, "seti"):
+            answer = self._line.ask(lambda client: client.v1.setup_intents.retrieve(gateway_ref))
+        else:
+            return None
+        intent = _answered(answer)
+        if not is_typed_in_our_page(intent) or intent.get("status") not in TO_BE_TYPED:
+            return None
+        # Sources as Stripe's guide to a content security policy names them; its subdomains where it is Stripe itself.
+        scripts = tuple(
+            dict.fromkeys((self._js_origin, self._js_origin.replace("https://js.", "https://*.js.")))
+        )
+        return CardForm(
+            script_url=f"{self._js_origin}/{SCRIPT}",
+            publishable_key=self._publishable_key,
+            client_secret=text(intent["client_secret"]),
+            reasons=CODES,
+            script_sources=scripts,
+            frame_sources=(*scripts, "https://hooks.stripe.com"),
+            connect_sources=(self._api_origin,),
+        )
 
     # -- money that leaves again
 
@@ -326,11 +369,15 @@ class StripeGateway:
         intent = session.get("payment_intent")
         return intent if isinstance(intent, dict) else Fault(_NOT_FOUND, {"message": "nothing was charged"})
 
-    def _session_of_setup(self, ref: str) -> Answer:
+    def _fetch_setup_intent(self, ref: str) -> SetupOutcome:
+        params: Any = {"expand": ["payment_method"]}
+        intent = self._line.ask(lambda client: client.v1.setup_intents.retrieve(ref, params))
+        if not isinstance(intent, dict) or is_typed_in_our_page(intent):
+            return _looked_up(intent, setup_intent_outcome)
+        return _looked_up(self._session_of_setup(ref, intent), setup_outcome)
+
+    def _session_of_setup(self, ref: str, intent: Mapping[str, Any]) -> Answer:
         """The session that made a SetupIntent, among the customer's latest hundred: Stripe has no filter for it."""
-        intent = self._line.ask(lambda client: client.v1.setup_intents.retrieve(ref))
-        if not isinstance(intent, dict):
-            return intent
         if not intent.get("customer"):
             return Fault(_NOT_FOUND, {"message": "a setup for nobody"})
         params: Any = {"customer": intent["customer"], "limit": _PAGE_MAX}

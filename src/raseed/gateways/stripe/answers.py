@@ -40,6 +40,10 @@ REFUND_ID: Final = "refund_id"
 # On intents that a Checkout Session makes: the session's id is then the payment's reference.
 VIA: Final = "via"
 CHECKOUT: Final = "checkout"
+# On intents whose card is typed in the Payment Element within our page: their own id is the reference.
+ELEMENT: Final = "element"
+# What the customer can still act on there: a card that was declined, or a 3-D Secure that was not passed, ends nothing.
+TO_BE_TYPED: Final = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 
 
 def intent_outcome(intent: Mapping[str, Any], gateway_ref: str) -> Outcome:
@@ -58,8 +62,10 @@ def intent_outcome(intent: Mapping[str, Any], gateway_ref: str) -> Outcome:
         return Pending(gateway_ref)
     if status == "canceled":
         return Canceled(gateway_ref)
-    if status == "requires_action":
-        return ActionRequired(gateway_ref, text(intent["next_action"]["redirect_to_url"]["url"]))
+    in_our_page = is_typed_in_our_page(intent) and status in TO_BE_TYPED
+    if in_our_page or status == "requires_action":
+        url = "" if in_our_page else text(intent["next_action"]["redirect_to_url"]["url"])
+        return ActionRequired(gateway_ref, url)
     error = intent["last_payment_error"]
     if status == "requires_payment_method" and error is not None:
         return declined(error, gateway_ref)
@@ -96,6 +102,28 @@ def setup_outcome(session: Mapping[str, Any]) -> SetupOutcome:
     if session["status"] == "expired":
         return Canceled(ref)
     return Unknown(f"a {session['status']!r} session whose setup is {intent and intent['status']!r}")
+
+
+def setup_intent_outcome(intent: Mapping[str, Any]) -> SetupOutcome:
+    """The outcome of a SetupIntent of the Payment Element, whose `payment_method` is expanded."""
+    ref, status = text(intent["id"]), intent["status"]
+    if status == "succeeded":
+        saved = saved_card(intent["payment_method"])
+        if saved is None:
+            return Unknown("a setup without a card")
+        return CardKept(ref, our_id(intent["metadata"], SETUP_ID), saved)
+    if status == "processing":
+        return Pending(ref)
+    if status == "canceled":
+        return Canceled(ref)
+    if status in TO_BE_TYPED:
+        return ActionRequired(ref, "")
+    return Unknown(f"a state that we do not use: {status!r}")
+
+
+def is_typed_in_our_page(intent: Mapping[str, Any]) -> bool:
+    """Whether a PaymentIntent or SetupIntent was made for the Payment Element."""
+    return bool((intent.get("metadata") or {}).get(VIA) == ELEMENT)
 
 
 def declined(error: Mapping[str, Any], gateway_ref: str | None) -> Declined:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from raseed.gateways.port import DeclineCode
 
-_CODES: Final[Mapping[str, DeclineCode]] = {
+CODES: Final[Mapping[str, DeclineCode]] = {
     "insufficient_funds": DeclineCode.INSUFFICIENT_FUNDS,
     "expired_card": DeclineCode.EXPIRED_CARD,
     "incorrect_number": DeclineCode.INCORRECT_DETAILS,
@@ -70,6 +70,6 @@ def decline_of(error: Mapping[str, Any]) -> tuple[DeclineCode, bool]:
     """Our code and whether the card may be tried again, from a `last_payment_error` or the error of an answer."""
     # "card_declined" says nothing by itself: the reason is beside it.
     reasons = [str(error.get("decline_code") or ""), str(error.get("code") or "")]
-    code = next((_CODES[reason] for reason in reasons if reason in _CODES), DeclineCode.GENERIC)
+    code = next((CODES[reason] for reason in reasons if reason in CODES), DeclineCode.GENERIC)
     is_hard = any(reason in _HARD for reason in reasons) or error.get("advice_code") in _ADVICE_AGAINST
     return code, not is_hard

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raseed.gateways.port import CardSetup, Charge, RefundOrder
-from raseed.gateways.stripe.answers import CHECKOUT, PAYMENT_ID, REFUND_ID, SETUP_ID, VIA
+from raseed.gateways.stripe.answers import CHECKOUT, ELEMENT, PAYMENT_ID, REFUND_ID, SETUP_ID, VIA
 
 
 def payment_session(charge: Charge, customer: str) -> Any:
@@ -54,6 +54,32 @@ def saved_card_intent(charge: Charge, customer: str) -> Any:
         "description": charge.description,
         "metadata": {PAYMENT_ID: str(charge.payment_id)},
         "expand": ["latest_charge", "payment_method"],
+    }
+
+
+def typed_card_intent(charge: Charge, customer: str) -> Any:
+    """A PaymentIntent that the customer confirms in the Payment Element, with the card that they type there."""
+    how = {"setup_future_usage": "off_session"} if charge.save_card else {}
+    return how | {
+        "amount": charge.amount_minor,
+        "currency": charge.currency.lower(),
+        "customer": customer,
+        "allowed_payment_method_types": ["card"],
+        "capture_method": "automatic",
+        "description": charge.description,
+        "metadata": {PAYMENT_ID: str(charge.payment_id), VIA: ELEMENT},
+        "expand": ["latest_charge", "payment_method"],
+    }
+
+
+def typed_card_setup(setup: CardSetup, customer: str) -> Any:
+    """A SetupIntent that the customer confirms in the Payment Element."""
+    return {
+        "customer": customer,
+        "allowed_payment_method_types": ["card"],
+        "usage": "off_session",
+        "metadata": {SETUP_ID: str(setup.setup_id), VIA: ELEMENT},
+        "expand": ["payment_method"],
     }
 
 

@@ -45,6 +45,8 @@ class CardSetup(Owned):
         to_fields=("account", "id"),
         null=True,
     )
+    # The card is typed in the gateway's form within our page: chosen once, since a repeat must ask for the same.
+    card_form = models.BooleanField(default=False, db_default=False)
     decline_code = models.CharField(max_length=40, blank=True)
     action_url = models.TextField(blank=True)
     actor_user_id = models.UUIDField()

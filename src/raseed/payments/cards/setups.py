@@ -40,6 +40,7 @@ from raseed.payments import breaker, methods
 from raseed.payments.cards import limits
 from raseed.payments.cards.limits import ABANDONED_AFTER, Typing
 from raseed.payments.cards.models import CardEnd, CardSetup, SetupState, TypedCard
+from raseed.payments.form_pages import form_url
 from raseed.payments.paynow import AccountClosed
 from raseed.payments.seats import seat
 from raseed.payments.settle import BACKOFF_S
@@ -103,6 +104,7 @@ class AddCard:
     by: Who
     language: str
     solution: str = ""
+    hosted: bool = False
 
 
 @begun_again
@@ -131,6 +133,7 @@ def open_setup(command: AddCard, now: datetime) -> CardSetup:
             actor_user_id=_person(command.by),
             actor_ip=command.by.ip,
             language=command.language,
+            card_form=settings.CARD_FORM and not command.hosted,
             created_at=now,
             next_ask_at=now + FIRST_ASK_AFTER,
         )
@@ -186,6 +189,7 @@ def send(setup: CardSetup) -> SetupOutcome:
             idempotency_key=str(setup.id),
             return_url=f"{settings.PUBLIC_URL}/settings/billing/details/cards/{setup.id}/return",
             customer_language=setup.language,
+            in_our_page=setup.card_form,
         )
     )
 
@@ -342,7 +346,7 @@ def _require_action(setup: CardSetup, outcome: ActionRequired, now: datetime) ->
     if now - setup.created_at > ABANDONED_AFTER and setup.state == SetupState.ACTION_REQUIRED:
         _end(setup, SetupState.CANCELED, CardEnd.LEFT, now)
         return
-    setup.action_url = outcome.url
+    setup.action_url = outcome.url or form_url(f"details/cards/{setup.id}")
     setup.save(update_fields=["action_url"])
     if setup.state == SetupState.SUBMITTED:
         _move(setup, SetupState.ACTION_REQUIRED, now)

@@ -108,6 +108,8 @@ class Payment(Owned):
         null=True,
     )
     save_method = models.BooleanField(default=False)
+    # The card is typed in the gateway's form within our page: chosen once, since a repeat must ask for the same.
+    card_form = models.BooleanField(default=False, db_default=False)
     card_brand = models.CharField(max_length=30, blank=True)
     card_last4 = models.CharField(max_length=4, blank=True)
     decline_code = models.CharField(max_length=40, blank=True)

@@ -47,6 +47,7 @@ def card_add(request: ActorRequest) -> HttpResponse:
         by=request.actor.who,
         language=translation.get_language() or settings.LANGUAGE_CODE,
         solution=request.POST.get("puzzle", ""),
+        hosted=request.POST.get("page") == "hosted",
     )
     try:
         setup = setups.open_setup(command, timezone.now())
@@ -134,8 +135,11 @@ def _hindrance() -> RaseedError | None:
 def _add_page(
     request: ActorRequest, account: Account, client_key: UUID, refusal: RaseedError | None
 ) -> HttpResponse:
+    hosted = "hosted" in (request.GET.get("page"), request.POST.get("page"))
     context = {
         "client_key": client_key,
+        "hosted": hosted,
+        "in_our_page": settings.CARD_FORM and not hosted,
         "puzzle": puzzle_for(account, client_key, timezone.now()),
         "refusal": refusal.message if refusal else "",
         "is_down": isinstance(refusal, breaker.GatewayDown | setups.CardsNotKept),

@@ -5,7 +5,7 @@ read and checked here and again by the use-case; no card data ever comes this wa
 without script gets a page or a redirect, from the same code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -66,6 +66,7 @@ class Typed:
     method: str = ""
     save_card: bool = False
     beside: str = ""
+    hosted: bool = False
 
     @property
     def key(self) -> UUID:
@@ -98,6 +99,7 @@ def pay(request: ActorRequest) -> HttpResponse:
         client_key=str(uuid4()),
         amount=request.GET.get("amount", "").strip()[:40],
         method=NEW_CARD if request.GET.get("method") == NEW_CARD else first,
+        hosted=request.GET.get("page") == "hosted",
     )
     open_now = breaker.takes_payments(settings.GATEWAY, timezone.now())
     return _form(request, typed, None if open_now else breaker.GatewayDown())
@@ -127,6 +129,7 @@ def _pay(request: ActorRequest) -> HttpResponse:
         method=posted.get("method", ""),
         save_card=posted.get("save_card") == "1",
         beside=posted.get("beside", ""),
+        hosted=posted.get("page") == "hosted",
     )
     now = timezone.now()
     try:
@@ -141,6 +144,7 @@ def _pay(request: ActorRequest) -> HttpResponse:
             another=_is_yes(account, typed.beside, now),
             ip=request.actor.ip,
             solution=request.POST.get("puzzle", ""),
+            hosted=typed.hosted,
         )
         payment = open_payment(command, now)
         payment = submit(account.id, payment.id, timezone.now())
@@ -148,9 +152,10 @@ def _pay(request: ActorRequest) -> HttpResponse:
         return _form(request, typed, error, confirm=in_progress(account, now))
     except IntentReused as error:
         # The key is spent: the form is drawn with a new one, so that the next press can succeed.
-        return _form(request, Typed(str(uuid4()), typed.amount, typed.method, typed.save_card), error)
+        return _form(request, replace(typed, client_key=str(uuid4()), beside=""), error)
     except FormBroken as error:
-        return _form(request, Typed(str(uuid4()), typed.amount, typed.method or NEW_CARD), error)
+        again = Typed(str(uuid4()), typed.amount, typed.method or NEW_CARD, hosted=typed.hosted)
+        return _form(request, again, error)
     except RaseedError as error:
         return _form(request, typed, error)
     answer = _answer(request, account, payment)
@@ -224,6 +229,8 @@ def _pay_page(
         amount_text=typed.amount,
         method=typed.method,
         save_card=typed.save_card,
+        hosted=typed.hosted,
+        in_our_page=settings.CARD_FORM and not typed.hosted,
         summary=_summary_or_none(typed.amount, account),
         errors=errors,
         confirm=confirm,
