@@ -1,5 +1,6 @@
 """Reads what the pages show of automatic recharge, always for one account. Nothing here writes or decides."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,7 @@ from raseed.payments.recharge.wording import sentence
 from raseed.payments.states import State
 from raseed.payments.wording import card_name
 from raseed.portal.pages import RechargeCard, RechargeLine, Text
-from raseed.portal.templatetags.portal_text import isolated
+from raseed.portal.templatetags.portal_text import ISOLATE, POP, isolated
 
 SHOWN: Final = 10
 HISTORY_SHOWN: Final = 100
@@ -127,20 +128,25 @@ def _confirmed(row: Consideration, payment: Payment) -> RechargeLine:
         "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
         "card": isolated(card_name(payment.card_brand, payment.card_last4)),
     }
-    return RechargeLine(row.at, "muted", "shield-check", text, payment.id)
+    return RechargeLine(row.at, "muted", "shield-check", _whole(text), payment.id)
 
 
 def _charge(row: Consideration, payment: Payment, voucher_number: str, account: Account) -> RechargeLine:
     if payment.state != State.SUCCEEDED:
-        return RechargeLine(row.at, "info", "hourglass-split", sentence(row, account), payment.id)
+        return RechargeLine(row.at, "info", "hourglass-split", _whole(sentence(row, account)), payment.id)
     text = _("Charged %(charge)s on %(card)s, because the balance came to %(available)s.") % {
         "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
         "card": isolated(card_name(payment.card_brand, payment.card_last4)),
         "available": isolated(format_money(Money(row.available_micros, account.currency))),
     }
-    return RechargeLine(row.at, "success", "check-circle-fill", text, payment.id, voucher_number)
+    return RechargeLine(row.at, "success", "check-circle-fill", _whole(text), payment.id, voucher_number)
 
 
 def _refusal(row: Consideration, account: Account) -> RechargeLine:
     tone, icon = _TONES.get(Reason(row.reason), _QUIET)
-    return RechargeLine(row.at, tone, icon, sentence(row, account), row.payment_id)
+    return RechargeLine(row.at, tone, icon, _whole(sentence(row, account)), row.payment_id)
+
+
+def _whole(text: str) -> str:
+    """The sentence with each amount and card on one line: those are what stands between isolates."""
+    return re.sub(f"{ISOLATE}[^{POP}]*{POP}", lambda found: found[0].replace(" ", "\xa0"), text)
