@@ -39,6 +39,8 @@ KEYS = {
         "low_to_charge_p99_s",
         "paid_to_restored_p50_s",
         "paid_to_restored_p99_s",
+        "paid_to_told_p50_s",
+        "paid_to_told_p99_s",
     },
     "verify": {"full_s", "incremental_s"},
 }

@@ -5,16 +5,17 @@ The parent of the acts imports this once, after Django is set up, and opens no c
 
 import json
 import os
+import signal
 import sys
 from base64 import b64decode
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
@@ -22,11 +23,13 @@ from django.utils import timezone
 from raseed import failpoints
 from raseed.audit.log import Who
 from raseed.config.environment import database_settings
+from raseed.db.statements import row_of
 from raseed.documents import issue
 from raseed.money import Money
+from raseed.notifications import mails
 from raseed.payments import follow_refund, inbox, reconcile, refund, walk
 from raseed.payments.models import Payment
-from raseed.payments.recharge import consider
+from raseed.payments.recharge import consider, sweep
 from raseed.payments.recharge.reasons import Cause as RechargeCause
 from raseed.payments.refund import RefundCommand
 from raseed.payments.states import Cause
@@ -114,6 +117,32 @@ def recharge(account_id: str) -> str:
     return str(payment.state) if payment else ""
 
 
+def recharge_rounds_and_die(account_id: str, now: str) -> None:
+    """What the worker does for an account's recharges at that time, until nothing is left to do; then this process is killed.
+
+    A job is taken from the queue when it has ended, so that one whose process died is there again.
+    """
+    at = datetime.fromisoformat(now)
+    sweep.sweep(at)
+    reconcile.ask_silent(at)
+    acts: dict[str, Callable[[dict[str, str]], object]] = {
+        "payments.consider_recharge": lambda job: consider.consider(
+            UUID(account_id), RechargeCause(job.get("cause", "crossed")), at
+        ),
+        "notifications.mail_recharge": lambda job: mails.mail_recharge(
+            UUID(account_id), UUID(job["consideration_id"]), at
+        ),
+    }
+    waiting = (
+        "SELECT id, task_name, args FROM procrastinate_jobs WHERE task_name = ANY(%s) ORDER BY id LIMIT 1"
+    )
+    while (job := row_of(waiting, [list(acts)])) is not None:
+        acts[job[1]](json.loads(job[2]))
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job[0]])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def walk_list() -> int:
     """Read the bank's own list on from where it was read to; how many charges it settled."""
     return walk.walk_list("sandbox", timezone.now()).settled
@@ -160,6 +189,7 @@ ACTS: dict[str, Callable[..., Any]] = {
         apply_letters,
         follow,
         recharge,
+        recharge_rounds_and_die,
         walk_list,
         issue_voucher,
         give_back,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from bank import Postbox, RunningBank
+from bank import Postbox, RunningBank, eventually
 from moyasar_server import MoyasarServer
 from raseed.gateways.moyasar.adapter import MoyasarGateway
 from raseed.gateways.port import (
@@ -36,6 +36,7 @@ from stripe_server.parameters import Refusal
 
 CARD_SETUP, REFUNDS, DISPUTES = "card setup", "refunds", "disputes"
 SIGNATURES, ENDS_3DS = "signatures", "ends 3-D Secure"
+CAPABILITIES = frozenset({CARD_SETUP, REFUNDS, DISPUTES, SIGNATURES, ENDS_3DS})
 VAR = Path(__file__).resolve().parents[2] / "var"
 LOG, MOYASAR_LOG = VAR / "stripe-requests.log", VAR / "moyasar-requests.log"
 SECRET, SECRET_BEFORE = "whsec_in_use", "whsec_before"
@@ -46,7 +47,7 @@ Told = tuple[DeclineCode, bool]
 
 
 class Driver(ABC):
-    """One gateway, running, and the adapter that speaks to it as `gateway`.
+    """One gateway, running, and the adapter that speaks to it as `gateway`. What it cannot stands in `cannot` with the reason.
 
     `currencies` are charged by it, each with an amount it takes. `typed` are cards that are declined as they are typed and `saved`
     names of declines of a saved card, both with our code and whether another try is allowed. `page_goes_on`: a declined card does
@@ -55,6 +56,7 @@ class Driver(ABC):
 
     name: ClassVar[str]
     can: ClassVar[frozenset[str]] = frozenset()
+    cannot: ClassVar[Mapping[str, str]] = {}
     currencies: ClassVar[Mapping[str, int]]
     typed: ClassVar[Mapping[str, Told]]
     saved: ClassVar[Mapping[str, Told]]
@@ -115,8 +117,12 @@ class Driver(ABC):
     refund_cards: ClassVar[Mapping[str, str]] = {}
     """REFUNDS: "pending" is a card whose refund takes its time, "fails" one whose refund comes back."""
 
-    disputed_card: ClassVar[str] = ""
-    """DISPUTES: a card whose holder disputes."""
+    disputed_cards: ClassVar[Mapping[bool, str]] = {}
+    """DISPUTES: a card whose holder disputes, by whether the merchant may win."""
+
+    def open_dispute(self, gateway_ref: str) -> None:
+        """DISPUTES: time goes by until the dispute of a charge on such a card has opened."""
+        raise NotImplementedError
 
     def end_dispute(self, gateway_ref: str, *, won: bool) -> None:
         """DISPUTES: the bank decides."""
@@ -127,7 +133,7 @@ class SandboxDriver(Driver):
     """The sandbox bank, a process of its own."""
 
     name = "sandbox"
-    can = frozenset({SIGNATURES, ENDS_3DS, CARD_SETUP})
+    can = frozenset({CARD_SETUP, REFUNDS, DISPUTES, SIGNATURES, ENDS_3DS})
     currencies: ClassVar[Mapping[str, int]] = {"USD": 11_500, "KWD": 12_340, "SAR": 5_000}
     typed: ClassVar[Mapping[str, Told]] = {
         "4000000000000002": (DeclineCode.GENERIC, True),
@@ -141,10 +147,12 @@ class SandboxDriver(Driver):
     }
     page_goes_on = False
     signature_header = "Sandbox-Signature"
+    refund_cards: ClassVar[Mapping[str, str]] = {"pending": GOOD, "fails": "4000000000005126"}
+    disputed_cards: ClassVar[Mapping[bool, str]] = {True: "4000000000002685", False: "4000000000000259"}
 
     def __init__(self, folder: Path) -> None:
         self._postbox = Postbox()
-        self._bank = RunningBank(folder, self._postbox.url, hang_s=3, refund_s=0)
+        self._bank = RunningBank(folder, self._postbox.url, hang_s=3, refund_s=0, dispute_s=3600)
 
     def __enter__(self) -> Self:
         self._postbox.__enter__()
@@ -186,6 +194,18 @@ class SandboxDriver(Driver):
     def letters(self, at_least: int) -> list[Letter]:
         return self._postbox.wait_for(at_least)
 
+    def finish_refunds(self) -> None:
+        # Its clock ticks every twentieth of a second.
+        eventually(lambda: not [one for one in self._bank.dump()["refunds"] if one["state"] == "pending"])
+
+    def open_dispute(self, gateway_ref: str) -> None:
+        self._bank.hasten_disputes(gateway_ref)
+
+    def end_dispute(self, gateway_ref: str, *, won: bool) -> None:
+        # The card has decided which.
+        (ended,) = self._bank.hasten_disputes(gateway_ref)
+        assert ended["state"] == ("won" if won else "lost")
+
     def signed(self, raw: bytes, at_s: float, secret: str) -> dict[str, str]:
         stripes = StripeServer.signed(raw, at_s, secret)["Stripe-Signature"]
         return {self.signature_header: stripes}
@@ -217,7 +237,7 @@ class StripeDriver(Driver):
     page_goes_on = True
     signature_header = "Stripe-Signature"
     refund_cards: ClassVar[Mapping[str, str]] = {"pending": "4000000000007726", "fails": "4000000000005126"}
-    disputed_card = "4000000000000259"
+    disputed_cards: ClassVar[Mapping[bool, str]] = dict.fromkeys((True, False), "4000000000000259")
     log: ClassVar[Path] = LOG
     kind: ClassVar[type[StripeGateway]] = StripeGateway
 
@@ -274,6 +294,9 @@ class StripeDriver(Driver):
     def finish_refunds(self) -> None:
         self.server.bank.finish_refunds()
 
+    def open_dispute(self, gateway_ref: str) -> None:
+        """It opens with the charge."""
+
     def end_dispute(self, gateway_ref: str, *, won: bool) -> None:
         paid = self.gateway.fetch(gateway_ref)
         assert isinstance(paid, Succeeded)
@@ -313,10 +336,17 @@ class ElementDriver(StripeDriver):
 class MoyasarDriver(Driver):
     """Our server that speaks Moyasar's protocol. Its requests are in var/moyasar-requests.log.
 
-    Its refunds bear no id, it has no disputes and no signatures: what stands in their place is in test_moyasar_adapter.py.
+    What stands in the place of what it cannot is in test_moyasar_adapter.py.
     """
 
     name = "moyasar"
+    cannot: ClassVar[Mapping[str, str]] = {
+        CARD_SETUP: "a card is kept by paying with it; there is no page that keeps one without a charge",
+        REFUNDS: "its refunds bear no id and no key: ours is noted in the payment's metadata, and told by the refunded sum",
+        DISPUTES: "its interface tells of none; staff write them down by hand",
+        SIGNATURES: "its letters are not signed: the secret stands in the body, and everything is fetched again",
+        ENDS_3DS: "a payment at its 3-D Secure page cannot be canceled; Moyasar fails it there after 15 minutes",
+    }
     currencies: ClassVar[Mapping[str, int]] = {
         "SAR": 5_000,
         "USD": 11_500,

@@ -406,6 +406,7 @@ def test_that_service_is_suspended_says_what_is_left_and_where_to_pay(
     text = _plain(read.get_body(("plain",)).get_content())
     assert "service was suspended on 23 November 2026 15:00 UTC+03:00" in text
     assert "/settings/billing/balance/pay" in text
+    assert "Service stops when nothing is left" not in text
 
 
 def test_an_alert_goes_to_the_addresses_that_were_chosen_else_to_billing(

@@ -6,15 +6,17 @@ from uuid import UUID, uuid4
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people import NOON, Company, make_company, make_operator, make_user, save_card
+from people import NOON, Company, make_company, make_operator, make_user, open_one, save_card
 from raseed.accounts.models import Membership
 from raseed.audit.log import Who
 from raseed.audit.models import AuditEntry
 from raseed.gateways.port import Card, SavedReference
 from raseed.payments import methods
 from raseed.payments.cards import expiry
-from raseed.payments.methods import Direction, MethodGone
-from raseed.payments.models import PaymentMethod
+from raseed.payments.methods import Direction, MethodElsewhere, MethodGone
+from raseed.payments.models import Payment, PaymentMethod
+from raseed.payments.paynow import MethodNotUsable
+from raseed.payments.recharge import cards
 
 
 @pytest.fixture
@@ -180,3 +182,54 @@ def test_a_page_that_shows_a_card_from_before_it_was_saved_anew_pays_with_the_on
     methods.remove(company.account.id, after.id, by(company), NOON)
     assert methods.usable(company.account.id, before.id) is None
     assert methods.usable(company.account.id, uuid4()) is None
+
+
+def of_the_gateway_before(company: Company) -> PaymentMethod:
+    """The account's card of a gateway that takes no new payments here; the first card, so the default."""
+    card = Card("visa", "1881", 12, 2034, "its own")
+    return methods.keep(company.account.id, "stripe", SavedReference("pm_1", card, True), NOON)
+
+
+def test_a_card_of_another_gateway_is_neither_offered_nor_charged(company: Company) -> None:
+    before = of_the_gateway_before(company)
+    assert methods.offered_methods(company.account.id) == []
+    assert methods.usable(company.account.id, before.id) is None
+    assert cards.usable(company.account.id, NOON) == []
+    with pytest.raises(MethodNotUsable):
+        open_one(company, method_id=before.id)
+    assert not Payment.objects.filter(account_id=company.account.id).exists()
+
+    # The first card that can be charged takes its place as the default; the other one can only be removed.
+    here = save_card(company, "card_1")
+    assert order(company) == [("4242", True), ("1881", False)]
+    assert methods.offered_methods(company.account.id) == [here] == cards.usable(company.account.id, NOON)
+    with pytest.raises(MethodElsewhere):
+        methods.make_default(company.account.id, before.id, by(company), NOON)
+    assert order(company) == [("4242", True), ("1881", False)]
+    assert open_one(company, method_id=here.id).method_id == here.id
+    methods.remove(company.account.id, before.id, by(company), NOON)
+    assert order(company) == [("4242", True)]
+
+
+def test_a_card_that_stood_for_the_same_card_at_another_gateway_is_not_taken_for_it(company: Company) -> None:
+    gone = of_the_gateway_before(company)
+    methods.remove(company.account.id, gone.id, by(company), NOON)
+    PaymentMethod.objects.filter(account_id=company.account.id, id=gone.id).update(gateway="sandbox")
+    of_the_gateway_before_again = SavedReference("pm_2", Card("visa", "1881", 12, 2034, "its own"), True)
+    methods.keep(company.account.id, "stripe", of_the_gateway_before_again, NOON)
+    assert methods.usable(company.account.id, gone.id) is None
+
+
+def test_of_a_card_of_another_gateway_nobody_is_told_that_it_expires(company: Company) -> None:
+    of_the_gateway_before(company)
+    PaymentMethod.objects.filter(account_id=company.account.id).update(exp_month=12, exp_year=2026)
+    assert expiry.tell_of_expiry(datetime(2026, 12, 20, 12, tzinfo=UTC)) == 0
+    assert told(company, "card_expires") == []
+
+
+def test_when_the_default_goes_the_first_card_that_can_be_charged_follows(company: Company) -> None:
+    first = save_card(company, "card_1", last4="0001")
+    of_the_gateway_before(company)
+    save_card(company, "card_2", last4="0002")
+    methods.remove(company.account.id, first.id, by(company), NOON)
+    assert order(company) == [("0002", True), ("1881", False)]

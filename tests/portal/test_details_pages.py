@@ -135,6 +135,19 @@ def test_cards_are_put_in_order_made_default_and_removed_by_buttons(company: Com
     assert admin.post(f"{cards}/{ids[2]}/remove").status_code == 404
 
 
+def test_a_card_of_another_gateway_can_be_removed_and_nothing_else(company: Company, admin: Client) -> None:
+    card = save_card(company, "card_1").id
+    PaymentMethod.objects.filter(account_id=company.account.id, id=card).update(gateway="stripe")
+    proved(admin)
+    shown = admin.get(DETAILS).content.decode()
+    assert "a payment provider that is not in use now" in shown
+    assert f"{DETAILS}/cards/{card}/remove" in shown
+    assert f"{DETAILS}/cards/{card}/default" not in shown
+    assert str(card) not in admin.get("/settings/billing/balance/pay").content.decode()
+    refused = admin.post(f"{DETAILS}/cards/{card}/default", follow=True).content.decode()
+    assert "it cannot be charged. Nothing was changed." in refused
+
+
 def test_a_proof_older_than_five_minutes_is_asked_for_again(company: Company, admin: Client) -> None:
     assert Action.CHANGE_CARDS in NEEDS_FRESH_PROOF
     card = save_card(company, "card_1").id

@@ -9,13 +9,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from factors import prove_now
-from people import Company, save_card
-from raseed.payments.models import PaymentMethod
+from people import Company, open_one, save_card
+from raseed.payments.models import Payment, PaymentMethod, Purpose
 from raseed.payments.recharge import change, history, series
 from raseed.payments.recharge.change import settings_of
 from raseed.payments.recharge.history import Seen
 from raseed.payments.recharge.models import Consideration, RechargeSettings
 from raseed.payments.recharge.reasons import Cause, Reason
+from raseed.payments.states import State
 from recharging import CONSENT, WANTED
 
 FORM = {
@@ -197,3 +198,22 @@ def test_paused_and_no_card_are_banners(company: Company, admin: Client) -> None
     assert "Automatic recharge is paused" in text(admin.get(reverse("portal:balance")))
     PaymentMethod.objects.filter(account_id=company.account.id).update(removed_at=timezone.now())
     assert "Automatic recharge has no card to charge" in text(admin.get(reverse("portal:balance")))
+
+
+def test_a_charge_that_an_admin_confirmed_is_told_as_one_charge(company: Company, admin: Client) -> None:
+    save_card(company, "card_1")
+    payment = open_one(company)
+    now = timezone.now()
+    Payment.objects.filter(account_id=company.account.id, id=payment.id).update(
+        purpose=Purpose.RECHARGE, state=State.ACTION_REQUIRED
+    )
+    payment.refresh_from_db()
+    history.charged(payment, Cause.CROSSED, 1, "", Seen(0), now)
+    history.became(payment, Reason.AUTHENTICATION, 1, Seen(0), now, next_at=now + timedelta(hours=24))
+    assert "wants you to confirm" in text(admin.get(reverse("portal:recharge_history")))
+    Payment.objects.filter(account_id=company.account.id, id=payment.id).update(
+        state=State.SUCCEEDED, captured_minor=10_000, captured_currency="USD"
+    )
+    page = text(admin.get(reverse("portal:recharge_history")))
+    assert "That was done, and it was charged" in page
+    assert page.count("because the balance came to") == 1

@@ -1,18 +1,22 @@
 """How fast a low balance is charged, and how fast service is back: with the real worker and bank, while usage goes on.
 
 Accounts use up their balance at a steady pace, in one transaction with the suspension for it, and everything else is the
-product's: the line, the job, the guards, the charge, the credit, the end of the suspension. When a card was charged is
-read from the bank's own list, when a suspension ended is seen by looking every few milliseconds; all clocks are one machine's.
+product's: the line, the job, the guards, the charge, the credit, the end of the suspension, the webhook that tells of it.
+When a card was charged is read from the bank's own list, when a suspension ended is seen by looking every few milliseconds, when
+the service was told by a server that receives its webhooks; all clocks are one machine's.
 """
 
+import json
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import ceil
-from typing import Final
+from typing import Final, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -31,10 +35,13 @@ from raseed.bench.registry import given
 from raseed.bench.visitors import make_account, make_operator
 from raseed.db.guard import across_accounts
 from raseed.db.transactions import atomic
+from raseed.events.models import EventKind
 from raseed.gateways.registry import gateway
 from raseed.ledger.chart import EntryKind, Kind
 from raseed.ledger.post import NewEntry, Transfer
 from raseed.money import Money
+from raseed.notifications.webhooks import endpoints
+from raseed.notifications.webhooks.endpoints import NewEndpoint
 from raseed.payments import paynow, reconcile
 from raseed.payments.models import Payment, Purpose
 from raseed.payments.recharge import change
@@ -61,7 +68,7 @@ WANTED: Final = change.Wanted(
 
 
 def run() -> dict[str, object]:
-    """low_to_charge and paid_to_restored, p50 and p99 in seconds, and how many recharges they are of."""
+    """low_to_charge, paid_to_restored and paid_to_told, p50 and p99 in seconds, and how many recharges they are of."""
     about = given()
     about.say("a bank, a mail server and the worker")
     _start()
@@ -73,14 +80,25 @@ def run() -> dict[str, object]:
         f"{count} recharges of {len(payers)} accounts, {PACE_PER_S:.0f} a second, with usage beside them"
     )
     run = _Run()
+    receiver = _Receiver(run)
+    endpoints.create(
+        NewEndpoint(receiver.url, [EventKind.ACCOUNT_RESTORED], None), COMMAND_LINE, datetime.now(UTC)
+    )
     beside = make_account(FIRST_ACCOUNT + len(payers), now)[0]
-    watching = [threading.Thread(target=run.watch), threading.Thread(target=run.use, args=(beside,))]
+    watching = [
+        threading.Thread(target=run.watch),
+        threading.Thread(target=run.use, args=(beside,)),
+        threading.Thread(target=receiver.serve_forever, args=(0.05,)),
+    ]
     for thread in watching:
         thread.start()
     try:
         _use_up(payers, count, run)
+        _until(lambda: sum(map(len, list(run.told.values()))) >= count, "the last webhooks")
     finally:
         run.over.set()
+        receiver.shutdown()
+        receiver.server_close()
         for thread in watching:
             thread.join()
     return _figures(run, count)
@@ -88,10 +106,14 @@ def run() -> dict[str, object]:
 
 @dataclass
 class _Run:
-    """What was seen: when each account's balance ran out, and when its suspension was gone."""
+    """What was seen: when each account's balance ran out, when its suspension was gone, when the service was told.
+
+    `told` keeps the first arrival of each event.
+    """
 
     low: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
     restored: dict[UUID, list[float]] = field(default_factory=lambda: defaultdict(list))
+    told: dict[UUID, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
     over: threading.Event = field(default_factory=threading.Event)
 
     def is_well(self, account_id: UUID) -> Callable[[], bool]:
@@ -125,6 +147,33 @@ class _Run:
             connections.close_all()
 
 
+class _Receiver(ThreadingHTTPServer):
+    """The operator's service: takes every webhook, and notes when it came."""
+
+    daemon_threads = True
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        super().__init__(("127.0.0.1", 0), _Take)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/hooks"
+
+
+class _Take(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        came = time.time()
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        run = cast("_Receiver", self.server).run
+        run.told[UUID(body["data"]["account_id"])].setdefault(str(self.headers["webhook-id"]), came)
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Not said."""
+
+
 def _use_up(payers: list[Account], count: int, run: _Run) -> None:
     started = time.monotonic()
     for number in range(count):
@@ -149,7 +198,7 @@ def _figures(run: _Run, count: int) -> dict[str, object]:
         page = gateway(settings.GATEWAY).list_since(cursor, 500)
         charged_at |= {line.payment_id: line.at.timestamp() for line in page.movements}
         cursor, more = page.next_cursor, page.more
-    to_charge, to_restored = [], []
+    to_charge, to_restored, to_told = [], [], []
     for account_id, low in run.low.items():
         payments = Payment.objects.filter(
             account_id=account_id, purpose=Purpose.RECHARGE, state=State.SUCCEEDED
@@ -161,11 +210,16 @@ def _figures(run: _Run, count: int) -> dict[str, object]:
             )
         to_charge += [at - before for at, before in zip(charges, low, strict=True)]
         to_restored += [at - before for at, before in zip(run.restored[account_id], charges, strict=True)]
+        told = sorted(run.told[account_id].values())
+        to_told += [at - before for at, before in zip(told, charges, strict=True)]
     return {
         "low_to_charge_p50_s": round(percentile(to_charge, 50), 3),
         "low_to_charge_p99_s": round(percentile(to_charge, 99), 3),
         "paid_to_restored_p50_s": round(percentile(to_restored, 50), 3),
         "paid_to_restored_p99_s": round(percentile(to_restored, 99), 3),
+        "paid_to_told_p50_s": round(percentile(to_told, 50), 3),
+        "paid_to_told_p99_s": round(percentile(to_told, 99), 3),
+        "paid_to_told_max_s": round(max(to_told), 3),
         "recharges": count,
     }
 

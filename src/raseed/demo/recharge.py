@@ -1,7 +1,8 @@
 """Automatic recharge in the demo's past: what is considered at each crossing of the threshold, by the real code.
 
 So that its history shows more than charges, something happens at some of the crossings: a payment is under way, the bank
-declines once, usage is faster than the day's cap, an Admin switches off.
+declines once, usage is faster than the day's cap, an Admin switches off. And the last days are unusual, so that the latest
+ten show most of what can happen.
 """
 
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from raseed.balance.models import Line
 from raseed.demo.money import begin, book, finish, top_up
 from raseed.documents.issue import issue_receipt_voucher
 from raseed.money import Money
+from raseed.payments.models import Payment, Purpose
 from raseed.payments.recharge import change, consider
 from raseed.payments.recharge.cards import usable
 from raseed.payments.recharge.models import Mode, RechargeSeries
 from raseed.payments.recharge.reasons import Cause
+from raseed.payments.recharge.series import TRIES_MAX
 from raseed.payments.recharge.wording import promise
 from raseed.payments.states import State
 
@@ -36,6 +39,10 @@ WANTED: Final = change.Wanted(
     month_charge_max=Money(1_000_000_000, "USD"),
 )
 PAYING, SWITCHED_OFF, DECLINED, FAST = 1, 2, 3, 4
+# Days before the last one: declined three times and paused, confirmed by hand, paying, twice in one day.
+REFUSED, CONFIRMED, PAYING_LATE, TWICE = 9, 5, 3, 2
+# After the evening: early on the account's next day, so that the day's cap counts anew.
+NEXT_MORNING: Final = timedelta(hours=9)
 
 
 @dataclass
@@ -66,7 +73,7 @@ class Recharged:
             finish(payment, at)
             return
         if self.crossings == DECLINED:
-            _bank_declines_next()
+            _bank_does_next("G3")
         if self.crossings == SWITCHED_OFF:
             change.switch_off(self.account, self._version(), self._who(), at)
             self.off_since = at
@@ -80,6 +87,39 @@ class Recharged:
             top_up(
                 self.account, self.admin, Money(250_000_000, "USD"), at + timedelta(minutes=30), save=False
             )
+
+    def unusual(self, days_left: int, evening: datetime) -> None:
+        """What happens on a few of the last days, after the evening."""
+        at = evening + NEXT_MORNING
+        if days_left == REFUSED:
+            for _try in range(TRIES_MAX):
+                _bank_does_next("G3")
+            self._fall(60, at)
+        elif days_left == CONFIRMED:
+            _bank_does_next("G10")
+            self._switch_on(at)
+            self._consider(Cause.CROSSED, at)
+            self._confirm(at + timedelta(hours=2))
+        elif days_left == PAYING_LATE:
+            payment = begin(self.account, self.admin, Money(120_000_000, "USD"), at, save=False)
+            self._fall(70, at)
+            finish(payment, at)
+        elif days_left == TWICE:
+            self._fall(60, at)
+            self._fall(90, at + timedelta(hours=1))
+
+    def _fall(self, to_units: int, at: datetime) -> None:
+        """Much usage at once, down to so many dollars, and what is considered then."""
+        over = available(self.account) - Money(to_units * 1_000_000, "USD")
+        book(self.account, "calls_out", over, at)
+        self._consider(Cause.CROSSED, at)
+
+    def _confirm(self, at: datetime) -> None:
+        """The Admin follows the link and confirms what the bank would not charge unattended."""
+        payment = Payment.objects.get(
+            account_id=self.account.id, purpose=Purpose.RECHARGE, state=State.ACTION_REQUIRED
+        )
+        finish(payment, at)
 
     def _is_reached(self, at: datetime) -> bool:
         return Line.objects.filter(account_id=self.account.id, crossed_at=at).exists()
@@ -103,11 +143,11 @@ class Recharged:
             issue_receipt_voucher(payment.account_id, payment.id, at + timedelta(seconds=1))
 
 
-def _bank_declines_next() -> None:
+def _bank_does_next(behaviour: str) -> None:
     httpx.post(
         f"{settings.SANDBOX_URL}/admin/behaviour",
         headers={"Authorization": f"Bearer {settings.SANDBOX_SECRET_KEY}"},
-        json={"next": "G3"},
+        json={"next": behaviour},
         timeout=10,
         trust_env=False,
     ).raise_for_status()

@@ -51,6 +51,7 @@ def live(accounts: DemoAccounts, now: datetime, console: Console) -> None:
         falcon.morning(number, day)
         _use(accounts.falcon, day, chance)
         falcon.evening(_evening(day))
+        falcon.unusual(DAYS - number, _evening(day))
         if available(accounts.palm) > Money(20_000_000, "USD"):
             _use(accounts.palm, day, chance)
     _run_out(accounts.palm, now - timedelta(hours=5))

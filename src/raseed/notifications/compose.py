@@ -191,6 +191,8 @@ def _about_balance(
         said=said,
         account=in_its_own_direction(one_line(account.name)),
         balance=left_to_right(format_money(balance)),
+        # Of one that has run out it is said already what becomes of service.
+        is_left=balance.micros > 0,
         label=label,
         link=settings.PUBLIC_URL + path,
     )

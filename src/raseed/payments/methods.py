@@ -3,6 +3,9 @@
 Everything here is done in transactions and calls nobody: a removed card is forgotten at the gateway by a job
 (payments/cards/forgetting.py). Each act is in the audit log and told to the account's Admins. Who changes the order first
 takes the account's row, so that two Admins come one after the other.
+
+A gateway knows its own cards only. Those of the gateway before stay, to be seen, removed and used again should the
+operator go back; until then they are neither offered nor charged.
 """
 
 import contextlib
@@ -11,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +43,16 @@ class MethodGone(RaseedError):
     message = _("This card is not saved any more. Nothing was changed.")
 
 
+class MethodElsewhere(RaseedError):
+    """The card is kept by a gateway that takes no new payments here."""
+
+    code = "payment_method_elsewhere"
+    status = 409
+    message = _(
+        "This card is saved with a payment provider that is not in use now, so it cannot be charged. Nothing was changed."
+    )
+
+
 class Direction(StrEnum):
     """Which way a card goes in the order of fall-back."""
 
@@ -47,7 +61,7 @@ class Direction(StrEnum):
 
 
 def saved_methods(account_id: UUID) -> list[PaymentMethod]:
-    """The cards that may be charged, the default first, then in the order of fall-back."""
+    """The cards of the account at every gateway, the default first, then in the order of fall-back."""
     return list(
         PaymentMethod.objects.filter(account_id=account_id, removed_at__isnull=True).order_by(
             "-is_default", "rank", "created_at"
@@ -55,17 +69,29 @@ def saved_methods(account_id: UUID) -> list[PaymentMethod]:
     )
 
 
+def offered_methods(account_id: UUID) -> list[PaymentMethod]:
+    """The saved cards that may be charged now, in the same order: those kept by the gateway that takes new payments."""
+    return [one for one in saved_methods(account_id) if is_offered(one)]
+
+
+def is_offered(method: PaymentMethod) -> bool:
+    """Whether the gateway that takes new payments is the one that keeps this card."""
+    return bool(method.gateway == settings.GATEWAY)
+
+
 # -- added
 
 
 def usable(account_id: UUID, method_id: UUID) -> PaymentMethod | None:
-    """The saved card of this id; if the same card was saved anew since, the one that took its place. None if it is gone."""
-    method = PaymentMethod.objects.filter(account_id=account_id, id=method_id).first()
+    """The saved card of this id; if the same card was saved anew since, the one that took its place.
+
+    None if it is gone, or cannot be charged at the gateway that takes new payments.
+    """
+    here = PaymentMethod.objects.filter(account_id=account_id, gateway=settings.GATEWAY)
+    method = here.filter(id=method_id).first()
     if method is None or method.removed_at is None or not method.fingerprint:
         return method if method and method.removed_at is None else None
-    return PaymentMethod.objects.filter(
-        account_id=account_id, fingerprint=method.fingerprint, removed_at__isnull=True
-    ).first()
+    return here.filter(fingerprint=method.fingerprint, removed_at__isnull=True).first()
 
 
 def add(
@@ -88,7 +114,7 @@ def add(
 
 
 def keep(account_id: UUID, gateway: str, saved: SavedReference, now: datetime) -> PaymentMethod:
-    """Keep a card; the first one becomes the default. Call inside a transaction.
+    """Keep a card; the first one at its gateway becomes the default. Call inside a transaction.
 
     The same card (by fingerprint) kept again takes the place of the one before. Nothing here may make the settling
     transaction fail: a race for the default, or for the card, is lost quietly.
@@ -109,7 +135,7 @@ def keep(account_id: UUID, gateway: str, saved: SavedReference, now: datetime) -
         PaymentMethod.objects.bulk_create([method], ignore_conflicts=True)
         defer(FORGET_JOB, account_id=account_id, method_id=method.id)
         return method
-    _make_default_if_none(method)
+    _make_default_if_first(method)
     return method
 
 
@@ -147,13 +173,16 @@ def _take_the_place_of_the_same(method: PaymentMethod, now: datetime) -> None:
         defer(FORGET_JOB, account_id=older.account_id, method_id=older.id)
 
 
-def _make_default_if_none(method: PaymentMethod) -> None:
-    others = PaymentMethod.objects.filter(
+def _make_default_if_first(method: PaymentMethod) -> None:
+    """A default of another gateway gives way to the first card of the one in use: it could not be charged."""
+    defaults = PaymentMethod.objects.filter(
         account_id=method.account_id, is_default=True, removed_at__isnull=True
     )
-    if others.exists():
+    stays = defaults.filter(gateway=method.gateway) if is_offered(method) else defaults
+    if stays.exists():
         return
     with contextlib.suppress(IntegrityError), transaction.atomic():
+        defaults.update(is_default=False)
         PaymentMethod.objects.filter(account_id=method.account_id, id=method.id).update(is_default=True)
         method.is_default = True
 
@@ -162,10 +191,15 @@ def _make_default_if_none(method: PaymentMethod) -> None:
 
 
 def make_default(account_id: UUID, method_id: UUID, by: Who, now: datetime) -> bool:
-    """Charge this card first; the others keep their order after it. False if it is the default. Raises MethodGone."""
+    """Charge this card first; the others keep their order after it. False if it is the default.
+
+    Raises MethodGone and MethodElsewhere.
+    """
     with atomic():
         cards = _in_order(account_id)
         method = _one_of(cards, method_id)
+        if not is_offered(method):
+            raise MethodElsewhere(f"method {method_id} of {method.gateway}")
         if method.is_default:
             return False
         before = next((one for one in cards if one.is_default), None)
@@ -220,7 +254,7 @@ def remove(account_id: UUID, method_id: UUID, by: Who, now: datetime) -> Payment
         method.save(update_fields=["is_default", "removed_at"])
         left = [one for one in cards if one is not method]
         if was_default and left:
-            _write_order(left, left[0])
+            _write_order(left, next((one for one in left if is_offered(one)), left[0]))
         _told(method, "card_removed", Notice.CARD_REMOVED, by, now, before=before)
         defer(FORGET_JOB, account_id=account_id, method_id=method.id)
     return method

@@ -15,7 +15,7 @@ from raseed.payments.cards.expiry import days_left, expires_soon
 from raseed.payments.cards.models import CardSetup, SetupState
 from raseed.payments.cards.names import name_of
 from raseed.payments.cards.setups import IN_OTHER_ACCOUNTS, UNDER_WAY
-from raseed.payments.methods import saved_methods
+from raseed.payments.methods import is_offered, offered_methods, saved_methods
 from raseed.payments.models import PaymentMethod
 from raseed.payments.wording import card_name, decline_reason
 from raseed.portal.pages import (
@@ -49,11 +49,11 @@ def details_page(account: Account, now: datetime, setup: CardSetup | None) -> De
 
 
 def expiring(account: Account, now: datetime) -> tuple[CardExpiry, ...]:
-    """The account's cards that expire within 30 days, or have."""
+    """The cards that the account pays with and that expire within 30 days, or have."""
     today = _today(account, now)
     return tuple(
         CardExpiry(card_name(one.brand, one.last4), _month(one), days_left(one, today))
-        for one in saved_methods(account.id)
+        for one in offered_methods(account.id)
         if expires_soon(one, today)
     )
 
@@ -114,7 +114,8 @@ def _cards(account: Account, now: datetime) -> tuple[SavedCardLine, ...]:
             id=one.id,
             name=card_name(one.brand, one.last4),
             month=_month(one),
-            is_default=one.is_default,
+            is_default=one.is_default and is_offered(one),
+            may_be_default=is_offered(one) and not one.is_default,
             is_expired=days_left(one, today) < 0,
             expires_soon=expires_soon(one, today),
             why_not=_why_not(one, today),
@@ -126,6 +127,8 @@ def _cards(account: Account, now: datetime) -> tuple[SavedCardLine, ...]:
 
 
 def _why_not(method: PaymentMethod, today: date) -> Text:
+    if not is_offered(method):
+        return _("Cannot be charged: it is saved with a payment provider that is not in use now.")
     if days_left(method, today) < 0:
         return _("Cannot recharge automatically: the card has expired.")
     if not method.chargeable_unattended:

@@ -122,12 +122,16 @@ class CardExpiry:
 
 @dataclass(frozen=True, slots=True)
 class SavedCardLine:
-    """A saved card in the list. ``why_not`` says why recharge cannot charge it by itself; empty where it can."""
+    """A saved card in the list. ``why_not`` says why recharge cannot charge it by itself; empty where it can.
+
+    A card of a gateway that is not in use is no default and cannot become it.
+    """
 
     id: UUID
     name: str
     month: str
     is_default: bool
+    may_be_default: bool
     is_expired: bool
     expires_soon: bool
     why_not: Text

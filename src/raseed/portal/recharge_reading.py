@@ -1,5 +1,6 @@
 """Reads what the pages show of automatic recharge, always for one account. Nothing here writes or decides."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -20,9 +21,9 @@ from raseed.payments.recharge.wording import sentence
 from raseed.payments.states import State
 from raseed.payments.wording import card_name
 from raseed.portal.pages import RechargeCard, RechargeLine, Text
-from raseed.portal.templatetags.portal_text import isolated
+from raseed.portal.templatetags.portal_text import ISOLATE, POP, isolated
 
-SHOWN: Final = 5
+SHOWN: Final = 10
 HISTORY_SHOWN: Final = 100
 _TONES: Final[dict[Reason, tuple[str, str]]] = {
     Reason.DECLINED: ("danger", "x-circle-fill"),
@@ -34,6 +35,8 @@ _TONES: Final[dict[Reason, tuple[str, str]]] = {
     Reason.MONTH_CAP: ("warning", "exclamation-triangle-fill"),
 }
 _QUIET: Final = ("muted", "slash-circle")
+# Rows that say something else once their payment is over.
+_OF_A_PAYMENT: Final = frozenset({Reason.CHARGE, Reason.AUTHENTICATION})
 
 
 def recharge_card(account: Account, now: datetime, *, may_change: bool) -> RechargeCard:
@@ -102,28 +105,48 @@ def _ended_badly(account: Account) -> list[UUID]:
 
 def _lines(account: Account, rows: Iterable[Consideration]) -> tuple[RechargeLine, ...]:
     found = list(rows)
-    ids = [one.payment_id for one in found if one.payment_id and one.reason == Reason.CHARGE]
+    ids = [one.payment_id for one in found if one.payment_id and one.reason in _OF_A_PAYMENT]
     payments = {one.id: one for one in Payment.objects.filter(account_id=account.id, id__in=ids)}
-    numbers = voucher_numbers(account.id, list(payments))
-    return tuple(
-        _charge(one, payments[one.payment_id], numbers.get(one.payment_id, ""), account)
-        if one.payment_id in payments
-        else _refusal(one, account)
-        for one in found
-    )
+    numbers = voucher_numbers(account.id, ids)
+    return tuple(_line(one, payments, numbers, account) for one in found)
+
+
+def _line(
+    row: Consideration, payments: dict[UUID, Payment], numbers: dict[UUID, str], account: Account
+) -> RechargeLine:
+    payment = payments.get(row.payment_id) if row.payment_id else None
+    if payment is not None and row.reason == Reason.CHARGE:
+        return _charge(row, payment, numbers.get(payment.id, ""), account)
+    if payment is not None and payment.state == State.SUCCEEDED:
+        return _confirmed(row, payment)
+    return _refusal(row, account)
+
+
+def _confirmed(row: Consideration, payment: Payment) -> RechargeLine:
+    """What the bank wanted is done: the charge has a line of its own."""
+    text = _("The bank of %(card)s wanted you to confirm %(charge)s. That was done, and it was charged.") % {
+        "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
+        "card": isolated(card_name(payment.card_brand, payment.card_last4)),
+    }
+    return RechargeLine(row.at, "muted", "shield-check", _whole(text), payment.id)
 
 
 def _charge(row: Consideration, payment: Payment, voucher_number: str, account: Account) -> RechargeLine:
     if payment.state != State.SUCCEEDED:
-        return RechargeLine(row.at, "info", "hourglass-split", sentence(row, account), payment.id)
+        return RechargeLine(row.at, "info", "hourglass-split", _whole(sentence(row, account)), payment.id)
     text = _("Charged %(charge)s on %(card)s, because the balance came to %(available)s.") % {
         "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
         "card": isolated(card_name(payment.card_brand, payment.card_last4)),
         "available": isolated(format_money(Money(row.available_micros, account.currency))),
     }
-    return RechargeLine(row.at, "success", "check-circle-fill", text, payment.id, voucher_number)
+    return RechargeLine(row.at, "success", "check-circle-fill", _whole(text), payment.id, voucher_number)
 
 
 def _refusal(row: Consideration, account: Account) -> RechargeLine:
     tone, icon = _TONES.get(Reason(row.reason), _QUIET)
-    return RechargeLine(row.at, tone, icon, sentence(row, account), row.payment_id)
+    return RechargeLine(row.at, tone, icon, _whole(sentence(row, account)), row.payment_id)
+
+
+def _whole(text: str) -> str:
+    """The sentence with each amount and card on one line: those are what stands between isolates."""
+    return re.sub(f"{ISOLATE}[^{POP}]*{POP}", lambda found: found[0].replace(" ", "\xa0"), text)

@@ -65,6 +65,15 @@ async def act_as_customer(request: web.Request) -> web.Response:
     return json_response(json.dumps(answer))
 
 
+@routes.post("/admin/disputes/{ref}")
+async def hasten_disputes(request: web.Request) -> web.Response:
+    """The next step of a payment's disputes at once: opened, or at its end; gives them as they then are."""
+    payment, bank = payment_of(request), request.app[BANK]
+    bank.hasten_disputes(payment, time.time())
+    request.app[COURIER].wake()
+    return json_response(bank.disputes_now(payment))
+
+
 @routes.post("/admin/keep/{ref}")
 async def act_on_setup(request: web.Request) -> web.Response:
     """As `act_as_customer`, for a card that is to be kept."""

@@ -196,6 +196,14 @@ class Bank:
                 events += afterwards.go_on_with(self.store, self.settings, dispute, now)
         return events
 
+    def hasten_disputes(self, payment: Payment, now: float) -> tuple[str, ...]:
+        """The next step of each dispute of the payment now, whenever it was due. Returns the events announced."""
+        events: tuple[str, ...] = ()
+        with self.store.transaction():
+            for dispute in self.store.disputes_ahead(payment.ref):
+                events += afterwards.go_on_with(self.store, self.settings, dispute, now)
+        return events
+
     def prune(self, now: float) -> None:
         """Forget idempotency keys older than the horizon."""
         with self.store.transaction():

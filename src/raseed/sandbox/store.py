@@ -286,6 +286,14 @@ class Store:
             payment_ref,
         )
 
+    def disputes_ahead(self, payment_ref: str) -> list[Dispute]:
+        """Those of a payment that have a step before them, oldest first."""
+        return self._all(
+            Dispute,
+            "SELECT * FROM disputes WHERE payment = ? AND due_at IS NOT NULL ORDER BY created_at",
+            payment_ref,
+        )
+
     def disputes_due(self, now: float) -> list[Dispute]:
         """Those whose next step has come."""
         return self._all(Dispute, "SELECT * FROM disputes WHERE due_at <= ? ORDER BY due_at", now)

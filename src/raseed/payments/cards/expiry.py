@@ -1,10 +1,14 @@
-"""Cards that are about to expire: the Admins are told 30 days and 7 days ahead, once each. Runs once a day."""
+"""Cards that are about to expire: the Admins are told 30 days and 7 days ahead, once each. Runs once a day.
+
+Of cards that cannot be charged at the gateway in use nobody is told.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Q
 
 from raseed.accounts.models import Account
@@ -37,7 +41,7 @@ def tell_of_expiry(now: datetime) -> int:
         wanted |= Q(exp_year=year, exp_month=month)
     with across_accounts("the daily look for cards that expire"):
         found = list(
-            PaymentMethod.objects.filter(wanted, removed_at__isnull=True)
+            PaymentMethod.objects.filter(wanted, removed_at__isnull=True, gateway=settings.GATEWAY)
             .exclude(expiry_told_days=TOLD_DAYS_AHEAD[-1])
             .values_list("account_id", "id")
         )

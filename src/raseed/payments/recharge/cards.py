@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from raseed.payments.methods import saved_methods
+from raseed.payments.methods import offered_methods
 from raseed.payments.models import PaymentMethod
 from raseed.payments.recharge.models import BarredCard, Consideration
 from raseed.payments.recharge.reasons import Reason
@@ -12,12 +12,12 @@ from raseed.payments.recharge.reasons import Reason
 def usable(account_id: UUID, now: datetime) -> list[PaymentMethod]:
     """The cards that can be charged with nobody there, the default first, then the order of fall-back.
 
-    Without those that have expired and those that were declined for good.
+    Without those that have expired, those that were declined for good and those of a gateway that is not in use.
     """
     barred = set(BarredCard.objects.filter(account_id=account_id).values_list("method_id", flat=True))
     return [
         card
-        for card in saved_methods(account_id)
+        for card in offered_methods(account_id)
         if card.chargeable_unattended
         and card.id not in barred
         and (card.exp_year, card.exp_month) >= (now.year, now.month)

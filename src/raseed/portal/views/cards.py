@@ -23,7 +23,7 @@ from raseed.payments import breaker, methods
 from raseed.payments.cards import setups
 from raseed.payments.cards.models import CardSetup, SetupState
 from raseed.payments.cards.setups import AddCard, SetupReused
-from raseed.payments.methods import Direction, MethodGone
+from raseed.payments.methods import Direction, MethodElsewhere, MethodGone
 from raseed.payments.states import Cause
 from raseed.payments.wording import card_name
 from raseed.portal.details_reading import is_over, own_setup, puzzle_for
@@ -89,6 +89,9 @@ def card_default(request: ActorRequest, payment_method_id: UUID) -> HttpResponse
         done = methods.make_default(account.id, payment_method_id, request.actor.who, timezone.now())
     except MethodGone as gone:
         raise Http404 from gone
+    except MethodElsewhere as refusal:
+        messages.error(request, str(refusal.message))
+        return redirect("portal:details")
     if done:
         messages.success(request, _("This card is charged first from now on."))
     return redirect("portal:details")

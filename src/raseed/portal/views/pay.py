@@ -27,7 +27,7 @@ from raseed.money import Money, format_amount, parse_amount
 from raseed.payments import breaker
 from raseed.payments.amounts import policy_of, read_amount
 from raseed.payments.cards.names import brand_name
-from raseed.payments.methods import saved_methods
+from raseed.payments.methods import offered_methods
 from raseed.payments.models import Payment
 from raseed.payments.paynow import (
     IntentReused,
@@ -93,7 +93,7 @@ def pay(request: ActorRequest) -> HttpResponse:
     if request.method == "POST":
         return _pay(request)
     account = account_of(request.actor)
-    cards = saved_methods(account.id)
+    cards = offered_methods(account.id)
     first = str(cards[0].id) if cards else NEW_CARD
     typed = Typed(
         client_key=str(uuid4()),
@@ -243,7 +243,7 @@ def _pay_page(
 def _cards(account: Account) -> tuple[CardLine, ...]:
     return tuple(
         CardLine(one.id, brand_name(one.brand), one.last4, one.exp_month, one.exp_year, one.is_default)
-        for one in saved_methods(account.id)
+        for one in offered_methods(account.id)
     )
 
 
