@@ -24,7 +24,7 @@ _ENDS = {"charge": {"charge", "decline"}, "refund": {"refund", "refund_failed"}}
 _ENDS_OF = {"G16": {"refund_failed"}, "G17w": {"dispute_won"}, "G17l": {"dispute_lost"}}
 # Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
 RARE_POINTS = {
-    "KP11": 12, "KP13": 25, "KP14": 2, "KP15": 2, "KP16": 2, "KP17": 4, "KP18": 4, "KP19": 2,
+    "KP11": 1, "KP13": 10, "KP14": 2, "KP15": 2, "KP16": 2, "KP17": 4, "KP18": 4, "KP19": 2,
 }  # fmt: skip
 SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
 

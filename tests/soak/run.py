@@ -64,7 +64,7 @@ LOOK_EVERY_S = 0.5
 SHARED = 1
 BOOK_S_MAX = 120.0
 ROUNDS_MAX = 10
-TOP_UP = 30
+TOP_UP = 15
 # How long the bank remembers a key in the end of a run, and how long the worker then trusts it to, in seconds.
 KEYS_LIVE_S, KEYS_TRUSTED_S = 6.0, 2.0
 
@@ -120,6 +120,7 @@ class Soak:
             seed=plan.seed,
             hang_s=plan.patience_s + 0.7,
             late_s=2,
+            dispute_s=1,
             webhook_attempts_max=6,
             # A day, as at other banks: the product sends nothing again after 23 hours. Shorter only in the end of a run.
             key_horizon_short_s=86_400,

@@ -18,7 +18,7 @@ from raseed.gateways import registry
 from soak.mix import MET
 from soak.run import Plan, Soak
 
-PLAN = Plan(payments=80, seed=1, customers=8, kill_one_in=12, recharging=3, hurry=True)
+PLAN = Plan(payments=65, seed=1, customers=8, kill_one_in=12, recharging=3, hurry=True)
 
 
 @pytest.mark.timeout(900)

@@ -307,6 +307,12 @@ def test_a_sound_run_has_no_fault(books: Books) -> None:
     assert (verdict.recharges, verdict.payments, verdict.charges) == (1, 2, 2)
 
 
+def test_a_try_whose_recharge_is_under_review_is_in_a_persons_hands(books: Books) -> None:
+    books.write("UPDATE recharge_rechargeseries SET is_trying = true")
+    books.write("UPDATE payments_payment SET state = 'review' WHERE id = %s", books.recharge)
+    assert books.verdict().recharges_stuck == 0
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_seen(books: Books, name: str) -> None:
     broken, faults = FAULTS[name]
