@@ -189,7 +189,9 @@ class Range:
 @contextmanager
 def open_range(directory: Path) -> Iterator[Range]:
     """The bank and the mail server, for as many drills as like; Django's settings point at them meanwhile."""
-    bank = RunningBank(directory / "bank", webhook_attempts_max=1, late_s=LATE_S, repeat_references=True)
+    bank = RunningBank(
+        directory / "bank", webhook_attempts_max=1, late_s=LATE_S, dispute_s=0.2, repeat_references=True
+    )
     names = ("SANDBOX_URL", "GATEWAY_TIMEOUT_S", "EMAIL_HOST", "EMAIL_PORT")
     kept = {name: getattr(settings, name) for name in names}
     with bank, PostOffice() as office:

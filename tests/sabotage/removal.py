@@ -98,6 +98,19 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class DropIndex:
+    """A unique index is dropped, in the saboteur's own database: a constraint that counts for some rows only is one."""
+
+    name: str
+
+    @contextmanager
+    def out(self, database: RealDatabase) -> Iterator[None]:
+        with database.owner() as owner:
+            owner.execute(f"DROP INDEX {self.name}")  # type: ignore[call-overload]
+        yield
+
+
+@dataclass(frozen=True)
 class CutSql:
     """`guard`, a piece of a function of the database, is replaced by `instead`, in the saboteur's own database."""
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import connections
@@ -16,9 +18,11 @@ from conftest import RealDatabase
 from raseed.db.transactions import atomic
 from raseed.documents.models import PaperKind
 from raseed.documents.numbering import Taken, take
-from sabotage import drills
+from raseed.ledger.post import NewEntry
+from raseed.ledger.reversal import reversal_of
+from sabotage import drills, drills_afterwards
 from sabotage.range import Range
-from sabotage.removal import Cut, CutSql, Drop, Removal, Swap
+from sabotage.removal import Cut, CutSql, Drop, DropIndex, Removal, Swap
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,29 @@ def take_apart(kind: PaperKind, zone: ZoneInfo, now: datetime) -> Taken:
     return taken[0]
 
 
+def _reversed_under_a_new_key(*given: Any, **named: Any) -> NewEntry:
+    return reversal_of(*given, **(named | {"operation_key": uuid4().hex}))
+
+
 _PORT = '__import__("raseed.gateways.port", fromlist=["port"])'
 _NEW_ID = '__import__("uuid").uuid4().hex'
 _LOCK = Cut("raseed.payments.settle:_locked", 'select_for_update(of=("self",)).', "")
 _LOOK_AGAIN = "if payment.state == State.SUCCEEDED or payment.captured_minor is not None:"
 _SEND_AGAIN = "if isinstance(outcome, NotFound) and not payment.gateway_ref and age < KEY_HORIZON:"
+_RECHARGE_LOCKS = (
+    Cut("raseed.payments.recharge.consider:_turn", "select_for_update(no_key=True).", ""),
+    Cut("raseed.payments.recharge.series:locked", "select_for_update().", ""),
+)
+_NEW_TRY = Cut(
+    "raseed.payments.recharge.consider:_intent",
+    'uuid5(here.account.id, f"recharge:{number}:{card.id}")',
+    '__import__("uuid").uuid4()',
+)
+# The books themselves reverse an entry once.
+_REVERSED_AGAIN = (
+    CutSql("ledger_post", "AND operation_key <> _operation_key", "AND false"),
+    DropIndex("ledger_entry_reversed_once"),
+)
 
 SABOTEURS = (
     Saboteur("settle_without_lock", drills.news_from_three_roads, (_LOCK,)),
@@ -262,6 +284,94 @@ SABOTEURS = (
         (
             CutSql("ledger_post", "balance_micros - held_micros + _side.micros >= floor_micros", "true"),
             Drop("ledger_transfer", "ledger_transfer_floor_held"),
+        ),
+    ),
+    Saboteur(
+        "recharge_open_twice",
+        drills_afterwards.many_hear_of_one_fall,
+        (*_RECHARGE_LOCKS, _NEW_TRY, DropIndex("payments_one_open_recharge")),
+    ),
+    Saboteur(
+        "recharge_without_cooldown",
+        drills_afterwards.a_declined_card_is_left_alone,
+        (
+            Cut(
+                "raseed.payments.recharge.guards:not_backing_off",
+                "if series.next_try_at is not None and here.now < series.next_try_at and not series.is_trying:",
+                "if False:",
+            ),
+        ),
+    ),
+    Saboteur(
+        "recharge_without_day_cap",
+        drills_afterwards.drained_past_the_days_cap,
+        (Cut("raseed.payments.recharge.guards:under_day_cap", "if here.charged_today >= cap", "if False"),),
+    ),
+    Saboteur(
+        "recharge_without_month_cap",
+        drills_afterwards.drained_past_the_months_cap,
+        (
+            Cut(
+                "raseed.payments.recharge.guards:under_month_cap",
+                "if here.charged_month_micros + quoted.charge.micros <= cap:",
+                "if True:",
+            ),
+        ),
+    ),
+    Saboteur(
+        "refund_without_payment_lock",
+        drills_afterwards.two_clerks,
+        (
+            Cut("raseed.payments.refund:open_refund", "select_for_update().", ""),
+            Drop("payments_payment", "payments_payment_given_back"),
+        ),
+    ),
+    Saboteur(
+        "refund_new_key_at_resend",
+        drills_afterwards.a_refund_is_sent_again,
+        (
+            Cut(
+                "raseed.payments.refund:send",
+                "idempotency_key=str(refund.id)",
+                f"idempotency_key={_NEW_ID}",
+            ),
+        ),
+    ),
+    Saboteur(
+        "failed_refund_put_back_twice",
+        drills_afterwards.a_refund_fails_and_is_told_twice,
+        (
+            Cut(
+                "raseed.payments.settle_refund:_fail",
+                "if RefundState.FAILED not in MOVES[RefundState(refund.state)]:",
+                "if False:",
+            ),
+            Cut("raseed.payments.refund_states:move", "if to not in MOVES[source]:", "if False:"),
+            Swap("raseed.payments.settle_refund", "reversal_of", _reversed_under_a_new_key),
+            Drop("payments_payment", "payments_payment_given_back"),
+            *_REVERSED_AGAIN,
+        ),
+    ),
+    Saboteur(
+        "dispute_reinstated_twice",
+        drills_afterwards.a_dispute_is_won_and_told_twice,
+        (
+            Cut(
+                "raseed.payments.dispute:settle_dispute",
+                "if told.state not in {DisputeState.OPEN, found.state}:",
+                "if told.state != DisputeState.OPEN:",
+            ),
+            Cut("raseed.payments.dispute:_end", "if dispute.state == DisputeState.WON:", "if False:"),
+            Cut("raseed.payments.dispute:_reinstate", 'f"dispute:{dispute.id}:reinstated"', _NEW_ID),
+            *_REVERSED_AGAIN,
+        ),
+    ),
+    Saboteur(
+        "dispute_debited_twice",
+        drills_afterwards.a_dispute_is_told_by_two_roads,
+        (
+            Cut("raseed.payments.dispute:settle_dispute", "select_for_update().", ""),
+            Drop("payments_paymentdispute", "payments_dispute_part_once"),
         ),
     ),
 )

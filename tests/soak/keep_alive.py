@@ -1,6 +1,7 @@
 """Start a `raseed` command again whenever it ends by itself, as a service manager does, until SIGTERM ends both.
 
     python keep_alive.py serve --port 8000
+    python keep_alive.py office                 # no command of the product: soak/office.py
 
 Each life is a process of its own, forked from this one, which has imported the product and collected its static
 files once: a killed process is back in a moment and a soak is bound by the product, not by imports. SIGUSR1 ends
@@ -29,6 +30,7 @@ from raseed.processes import die_with_parent
 
 PAUSE_S = 0.05
 DEPLOY = signal.SIGUSR1
+OFFICE = "office"
 _HEARD = (signal.SIGTERM, DEPLOY)
 
 
@@ -63,6 +65,8 @@ class Lives:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
         die_with_parent()
         try:
+            if self._words == [OFFICE]:
+                import_module("soak.office").main()
             cli.app(self._words)
         except SystemExit as end:
             sys.stdout.flush()
@@ -86,6 +90,8 @@ def prepare() -> None:
     django.setup()
     import_module("raseed.config.wsgi")
     import_module("raseed.jobs")
+    if sys.argv[1] == OFFICE:
+        import_module("soak.office")
     get_resolver().url_patterns  # noqa: B018 - reading it imports every view
     if sys.argv[1] == "serve" and not collected():
         management.call_command("collectstatic", interactive=False, verbosity=0)
@@ -119,6 +125,8 @@ def hurry() -> None:
     jobs.STALLED_AFTER = timedelta(seconds=12)
     send.LEASE = timedelta(seconds=12)
     inbox.TAKEN_FOR = timedelta(seconds=4)
+    guards = import_module("raseed.payments.recharge.guards")
+    guards.PENDING_AGAIN_AFTER = guards.DOWN_AGAIN_AFTER = timedelta(seconds=5)
     # A short list has pages too, and what comes late into it is looked for more often than once a minute.
     walk = import_module("raseed.payments.walk")
     walk.PAGE_LIMIT, walk.OVERLAP_EVERY_S = 60, 10

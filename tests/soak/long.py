@@ -21,11 +21,12 @@ from sabotage.range import open_range
 from sabotage.saboteurs import SABOTEURS
 from soak.cluster import OwnCluster, own_cluster
 from soak.crashing_postgres import recoveries
-from soak.run import MET, Plan, Soak
+from soak.mix import MET
+from soak.run import Plan, Soak
 from soak.verdict import Verdict
 
 VAR = PROJECT_DIR / "var"
-CUSTOMERS = 32
+CUSTOMERS, RECHARGING = 32, 16
 CUT_EVERY_S, DEPLOY_EVERY_S, CRASH_EVERY_S = 7, 90, 60
 
 
@@ -41,6 +42,7 @@ def plan() -> Plan:
         deploy_every_s=DEPLOY_EVERY_S,
         crash_every_s=CRASH_EVERY_S,
         outlived=3,
+        recharging=RECHARGING,
         patience_s=2,
     )
 

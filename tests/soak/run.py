@@ -22,7 +22,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, LiteralString
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -33,13 +32,22 @@ from django.utils import timezone
 from bank import SECRET_KEY, WEBHOOK_SECRET, RunningBank
 from conftest import RealDatabase
 from people import PASSWORD, Company, command, make_company, make_operator
+from raseed.audit.log import Who
+from raseed.money import parse_amount
 from raseed.payments import paynow, reconcile
 from raseed.payments.methods import saved_methods
+from raseed.payments.recharge import change
+from raseed.payments.recharge.models import Mode
 from raseed.payments.states import Cause, State
 from raseed.processes import Child
 from soak.customer import Customer
-from soak.keep_alive import DEPLOY
+from soak.keep_alive import DEPLOY, OFFICE
+from soak.later import believe_refusals, dealt, give_up_abandoned
+from soak.mix import MET, MIXES, RARE_POINTS, SAVED_CARDS, met
+from soak.office import CONSENT
 from soak.proxy import CUT, SOCKET
+from soak.recharges import AT_ONCE
+from soak.rest import count, unrest
 from soak.verdict import POINTS, Verdict, judge
 from soak.weather import Strike, Weather
 
@@ -47,43 +55,18 @@ HERE = Path(__file__).parent
 KEPT = [sys.executable, str(HERE / "keep_alive.py")]
 # No payment is chosen by this number.
 NEVER = 2**62
-# Points that few payments pass are armed for more of those that do: a number here in place of the plan's.
-RARE_POINTS = {"KP11": 12, "KP13": 25, "KP14": 2}
-# Weights of what the bank does to a charge, to the opening of a payment and to a letter; another behaviour is another
-# entry. Refunds that fail (G16) and disputes (G17) are not among them: nothing is posted for them yet.
-CHARGE_MIX = {
-    "G1": 32, "G2": 6, "G3": 5, "G4": 4, "G5": 6, "G6": 6, "G7": 6, "G8": 6, "G9": 6,
-    "G10": 6, "G11": 4, "G12": 4, "G13": 2, "G13c": 2, "G14": 3, "G15": 4,
-}  # fmt: skip
-OPEN_MIX = {"G1": 66, "G2": 5, "G5": 5, "G6": 5, "G7": 5, "G8": 5, "G9": 5, "G11": 4}
-LETTER_MIX = {
-    "G1": 56, "G18-none": 12, "G18-twice": 6, "G18-thrice": 5, "G18-late": 6,
-    "G18-forged": 4, "G18-stale": 4, "G18-stranger": 4, "G18-version": 3,
-}  # fmt: skip
-MET = (*CHARGE_MIX, *(name for name in LETTER_MIX if name != "G1"))
-SAVED_CARDS = ("4242424242424242", "5555555555554444", "4000002760003184", "4000000000000341")
 READY_S_MAX = 90.0
 # Something must come to an end within so many seconds.
-QUIET_S_MAX = 240.0
+QUIET_S_MAX = 400.0
 REST_LOOK_S = 1.0
+LOOK_EVERY_S = 0.5
+# So many of the accounts with automatic recharge also pay by hand: a payment under way holds a recharge up.
+SHARED = 1
 BOOK_S_MAX = 120.0
 ROUNDS_MAX = 10
-TOP_UP = 30
+TOP_UP = 15
 # How long the bank remembers a key in the end of a run, and how long the worker then trusts it to, in seconds.
 KEYS_LIVE_S, KEYS_TRUSTED_S = 6.0, 2.0
-
-_UNREST: Final[dict[str, LiteralString]] = {
-    "payments being confirmed": "SELECT count(*) FROM payments_payment WHERE state IN ('created', 'submitted')",
-    "payments waiting at the bank": "SELECT count(*) FROM payments_payment WHERE state = 'action_required'",
-    "webhooks not applied": "SELECT count(*) FROM payments_inboxevent i JOIN payments_gatewayreference r"
-    " USING (payment_id) WHERE i.applied_at IS NULL",
-    "vouchers not issued": "SELECT (SELECT count(*) FROM payments_payment WHERE state = 'succeeded')"
-    " - (SELECT count(*) FROM documents_document)",
-    "files not made": "SELECT (SELECT count(*) FROM documents_document) - (SELECT count(*) FROM documents_documentfile)",
-    "mails not sent": "SELECT count(*) FROM notifications_mail WHERE sent_at IS NULL AND gave_up_at IS NULL",
-    "files without a mail": "SELECT (SELECT count(*) FROM documents_documentfile) - (SELECT count(*) FROM"
-    " notifications_mail WHERE document_id IS NOT NULL)",
-}
 
 
 @dataclass(frozen=True)
@@ -92,8 +75,8 @@ class Plan:
 
     Every line to the database is cut each `cut_every_s`, the portal and then the worker deployed anew each
     `deploy_every_s`, the database crashed each `crash_every_s`; 0 is never. At the end each customer makes `outlived`
-    payments about which nobody asks until the bank has forgotten their keys. The product waits `patience_s` for an answer
-    of the bank: longer than a busy machine delays one, or all are silences. In a `hurry` what a killed process left
+    payments about which nobody asks until the bank has forgotten their keys. `recharging` accounts have automatic recharge
+    on: one customer's, and others for which nobody pays by hand. The product waits `patience_s` for an answer of the bank: longer than a busy machine delays one, or all are silences. In a `hurry` what a killed process left
     behind is taken up sooner than the product would.
     """
 
@@ -105,6 +88,7 @@ class Plan:
     deploy_every_s: float = 0
     crash_every_s: float = 0
     outlived: int = 0
+    recharging: int = 0
     patience_s: float = 0.8
     hurry: bool = False
 
@@ -136,6 +120,7 @@ class Soak:
             seed=plan.seed,
             hang_s=plan.patience_s + 0.7,
             late_s=2,
+            dispute_s=1,
             webhook_attempts_max=6,
             # A day, as at other banks: the product sends nothing again after 23 hours. Shorter only in the end of a run.
             key_horizon_short_s=86_400,
@@ -145,6 +130,8 @@ class Soak:
         self.strikes: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
         self._saved: dict[str, list[str]] = {}
+        self._office_is_open = False
+        self._seen_at_once = 0
         self._wanted = plan.payments
         self._crash, self._tell = crash, tell
         self._began = time.monotonic()
@@ -161,9 +148,8 @@ class Soak:
             companies = self._people()
             self._wanted += sum(len(cards) for cards in self._saved.values())
             self._start(stack.enter_context(_short_directory()))
-            self.bank.behaviour(mix=CHARGE_MIX)
-            self.bank.behaviour(mix=OPEN_MIX, stage="open")
-            self.bank.behaviour(mix=LETTER_MIX, stage="webhook")
+            for stage, mix in MIXES.items():
+                self.bank.behaviour(mix=mix, stage=stage)
             if self.plan.kill_one_in:
                 self._order(MET)
             customers = [self._customer(company, number) for number, company in enumerate(companies)]
@@ -194,7 +180,7 @@ class Soak:
         """Companies whose first payments, on a bank that still answers, saved a card each."""
         make_operator()
         companies = []
-        for number in range(self.plan.customers):
+        for number in range(self.plan.customers + max(0, self.plan.recharging - SHARED)):
             company = make_company(f"Company {number}", currency="JOD" if number % 4 == 3 else "USD")
             for card in SAVED_CARDS[: 1 + number % len(SAVED_CARDS)]:
                 asked = command(company, "10", save_method=True, another=True)
@@ -206,7 +192,10 @@ class Soak:
                 assert payment.state == State.SUCCEEDED, payment.state
             self._saved[company.admin.email] = [str(one.id) for one in saved_methods(company.account.id)]
             companies.append(company)
-        return companies
+        recharged = companies[self.plan.customers - SHARED :] if self.plan.recharging else []
+        for number, company in enumerate(recharged):
+            _switch_on(company, number)
+        return companies[: self.plan.customers]
 
     def _customer(self, company: Company, number: int) -> Customer:
         return Customer(
@@ -251,6 +240,18 @@ class Soak:
         wait(self._is_ready, "the portal")
         self._environment = environment
 
+    def _open_office(self) -> None:
+        """Usage and refunds begin, or go on."""
+        if self._office_is_open:
+            return
+        self._office_is_open = True
+        self._child(OFFICE, [*KEPT, OFFICE], self._environment | {"PYTHONPATH": str(HERE.parent)})
+
+    def _close_office(self) -> None:
+        if self._office_is_open:
+            self._office_is_open = False
+            self._children.pop(OFFICE).stop(signal.SIGTERM)
+
     def _child(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         self._children[name] = Child(name, command, environment, self.directory / f"{name}.log")
 
@@ -270,10 +271,12 @@ class Soak:
         """Have each of these behaviours met once for certain, before the weights decide again."""
         # Mixed, or five silences in a row would open the breaker at once.
         for name in random.Random(self.plan.seed).sample(ordered := list(names), len(ordered)):
-            self.bank.behaviour(next=name, stage="webhook" if "-" in name else "charge")
+            stage, behaviour = MET[name]
+            self.bank.behaviour(next=behaviour, stage=stage)
 
     def _pay_until_enough(self, customers: list[Customer]) -> None:
         """Some forms never become a payment: the portal died before the intent, and nobody came back."""
+        self._open_office()
         while (missing := self._wanted - self._paid()) > 0:
             with Weather(self._strikes(), self.strikes, self._say_how_far):
                 self._pay(customers, missing)
@@ -289,8 +292,14 @@ class Soak:
             Strike("deploys", self.plan.deploy_every_s, send("portal", DEPLOY)),
             Strike("deploys", self.plan.deploy_every_s, send("worker", DEPLOY)),
             Strike("crashes", self.plan.crash_every_s, self._crash),
+            Strike("looks", LOOK_EVERY_S, self._look_for_two_recharges),
         ]
         return [strike for strike in strikes if strike.every_s]
+
+    def _look_for_two_recharges(self) -> None:
+        """Two open recharges of one account, at any moment, are a fault, whatever becomes of them."""
+        with contextlib.suppress(psycopg.OperationalError), self.database.owner() as owner:
+            self._seen_at_once += count(owner, AT_ONCE)
 
     def _say_how_far(self) -> None:
         with contextlib.suppress(psycopg.OperationalError):
@@ -302,10 +311,10 @@ class Soak:
 
     def _paid(self) -> int:
         with self.database.owner() as owner:
-            return _count(owner, "SELECT count(*) FROM payments_payment")
+            return count(owner, "SELECT count(*) FROM payments_payment WHERE purpose = 'pay_now'")
 
-    def _pay(self, customers: list[Customer], count: int) -> None:
-        share, rest = divmod(count, len(customers))
+    def _pay(self, customers: list[Customer], times: int) -> None:
+        share, rest = divmod(times, len(customers))
         with ThreadPoolExecutor(len(customers)) as pool:
             runs = [
                 pool.submit(customer.pay, share + (number < rest))
@@ -317,53 +326,30 @@ class Soak:
     def _come_to_rest(self) -> None:
         """Wait until nothing is under way; whoever left the bank's page without an end is canceled there first.
 
-        A charge that our books do not know in the end is no unrest but a fault, and the verdict's.
+        Before that the office closes: it would go on for ever. A charge that our books do not know in the end is no unrest but a fault, and the verdict's.
         """
+        self._close_office()
         least: dict[str, int] = {}
         deadline = 0.0
         with self.database.owner() as owner:
-            while unrest := (self._undelivered() | _unrest(owner)) or self._unread(owner):
-                if unrest.keys() != least.keys() or sum(unrest.values()) < sum(least.values()):
-                    least, deadline = unrest, time.monotonic() + QUIET_S_MAX
+            while under_way := unrest(owner, dump := self.bank.dump()):
+                if under_way.keys() != least.keys() or sum(under_way.values()) < sum(least.values()):
+                    least, deadline = under_way, time.monotonic() + QUIET_S_MAX
                 if time.monotonic() > deadline:
-                    if "charges" in unrest:
+                    if "charges" in under_way:
                         break
-                    raise NoQuiet(f"{unrest}\n{self._tails()}")
-                self._give_up_abandoned(owner)
+                    raise NoQuiet(f"{under_way}\n{self._tails()}")
+                give_up_abandoned(owner, self.bank, dump)
+                believe_refusals(owner, dump)
                 time.sleep(REST_LOOK_S)
         self._tell(f"at rest after {time.monotonic() - self._began:.0f} s")
-
-    def _undelivered(self) -> dict[str, int]:
-        """Letters that the bank will still send: one that came while the processes end would be left lying."""
-        count = sum(letter["next_at"] is not None for letter in self.bank.dump()["letters"])
-        return {"webhooks on their way": count} if count else {}
-
-    def _give_up_abandoned(self, owner: psycopg.Connection[Any]) -> None:
-        waiting = owner.execute(
-            "SELECT account_id, id FROM payments_payment WHERE state = 'action_required'"
-        ).fetchall()
-        if not waiting:
-            return
-        dump = self.bank.dump()
-        at_bank = {
-            one["reference"]: one["id"] for one in dump["payments"] if one["state"] == "requires_action"
-        }
-        late = _dealt(dump, "G10")
-        for account_id, payment_id in waiting:
-            reference = str(payment_id)
-            if reference in at_bank:
-                moved = timezone.now() + reconcile.ABANDONED_AFTER + timedelta(minutes=1)
-                reconcile.follow(account_id, payment_id, Cause.RECONCILE, moved)
-                if reference in late:
-                    # Some who left 3-D Secure complete it after that all the same, and are charged.
-                    self.bank.pay(at_bank[reference])
 
     def _outlive_the_keys(self, customers: list[Customer]) -> None:
         """While no worker runs, charges that only the bank's list knows; by the time it runs their keys are forgotten (G12).
 
         Sent again they would be charged again.
         """
-        before = _dealt(self.bank.dump(), "G12")
+        before = dealt(self.bank.dump(), "G12")
         self._children.pop("worker").stop(signal.SIGTERM)
         self.bank.stop()
         self.bank.start(key_horizon_short_s=KEYS_LIVE_S)
@@ -372,36 +358,17 @@ class Soak:
         self.bank.behaviour(mix={"G18-none": 1}, stage="webhook")
         with ThreadPoolExecutor(len(customers)) as pool:
             list(pool.map(lambda customer: customer.press_and_leave(self.plan.outlived), customers))
-        self.strikes["keys outlived"] = len(_dealt(self.bank.dump(), "G12") - before)
+        self.strikes["keys outlived"] = len(dealt(self.bank.dump(), "G12") - before)
         time.sleep(KEYS_LIVE_S)
         horizon = {"SOAK_KEY_HORIZON_S": str(KEYS_TRUSTED_S)}
         self._child("worker", [*KEPT, "worker"], self._environment | horizon)
 
-    def _unread(self, owner: psycopg.Connection[Any]) -> dict[str, int]:
-        """Lines of the bank's book that our copy of its list does not have, and charges that our payments do not know."""
-        entries = self.bank.dump()["entries"]
-        copied = {cursor for (cursor,) in owner.execute("SELECT cursor FROM payments_gatewaymovement")}
-        captured = {
-            str(one)
-            for (one,) in owner.execute("SELECT id FROM payments_payment WHERE captured_minor IS NOT NULL")
-        }
-        counts = {
-            "lines": sum(one["cursor"] not in copied for one in entries),
-            "charges": sum(one["kind"] == "charge" and one["reference"] not in captured for one in entries),
-        }
-        return {name: count for name, count in counts.items() if count}
-
     def _judge(self, ended_at: datetime) -> Verdict:
         dump = self.bank.dump()
         kills = Counter(marker.name.split(".")[0] for marker in self.markers.iterdir())
-        ended = {one["reference"] for one in dump["entries"] if one["kind"] in {"charge", "decline"}}
-        behaviours = Counter(
-            one["behaviour"]
-            for one in dump["dealt"]
-            if (one["stage"] == "charge" and one["reference"] in ended) or one["behaviour"].startswith("G18")
-        )
         with self.database.owner() as owner:
-            verdict = judge(owner, dump, kills, behaviours, ended_at)
+            verdict = judge(owner, dump, kills, Counter(met(dump)), ended_at)
+        verdict.recharges_at_once += self._seen_at_once
         verdict.weather = dict(sorted(self.strikes.items()))
         return verdict
 
@@ -439,19 +406,19 @@ class Soak:
         return "\n".join(f"--- {child.name}\n{child.tail(3000)}" for child in self._children.values())
 
 
-def _dealt(dump: dict[str, Any], behaviour: str) -> set[str]:
-    """The references that met it."""
-    return {one["reference"] for one in dump["dealt"] if one["behaviour"] == behaviour}
-
-
-def _unrest(owner: psycopg.Connection[Any]) -> dict[str, int]:
-    counts = {name: _count(owner, sql) for name, sql in _UNREST.items()}
-    return {name: count for name, count in counts.items() if count}
-
-
-def _count(owner: psycopg.Connection[Any], sql: LiteralString) -> int:
-    row = owner.execute(sql).fetchone()
-    return int(row[0]) if row else 0
+def _switch_on(company: Company, number: int) -> None:
+    """Automatic recharge, with several cards to fall back on; one account soon meets the day's cap, one the month's."""
+    currency = company.account.currency
+    wanted = change.Wanted(
+        Mode.FIXED if number % 3 == 2 else Mode.TARGET,
+        threshold=parse_amount("25", currency),
+        target=parse_amount("90", currency),
+        fixed=parse_amount("40", currency),
+        charges_per_day_max=2 if number == 0 else change.CHARGES_PER_DAY_MAX,
+        month_charge_max=parse_amount("200" if number == 1 else "9000", currency),
+    )
+    admin = Who(company.admin.id, "admin")
+    change.switch_on(company.account, 0, wanted, CONSENT, admin, timezone.now())
 
 
 def wait(reached: Callable[[], bool], what: str) -> None:

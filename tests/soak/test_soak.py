@@ -1,4 +1,4 @@
-"""150 payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
+"""A hundred payments on real processes under kill -9, cut lines and a bad bank: none lost, none doubled, nothing unresolved.
 
 `make soak` makes more of them, crashes the database too, and writes var/soak.json.
 """
@@ -15,9 +15,10 @@ from conftest import RealDatabase
 from logs import leaks_of
 from people import PASSWORD
 from raseed.gateways import registry
-from soak.run import MET, Plan, Soak
+from soak.mix import MET
+from soak.run import Plan, Soak
 
-PLAN = Plan(payments=150, seed=1, customers=16, kill_one_in=20, hurry=True)
+PLAN = Plan(payments=65, seed=1, customers=8, kill_one_in=12, recharging=3, hurry=True)
 
 
 @pytest.mark.timeout(900)

@@ -107,7 +107,7 @@ def books(both: tuple[RealDatabase, UUID, UUID]) -> Iterator[Books]:
     database, paid, other = both
     entries = [line(paid, PAID, 10_000, "USD"), line(other, OTHER, 5_000, "EUR")]
     with database.owner() as owner, owner.transaction(force_rollback=True):
-        yield Books(owner, paid, other, {"entries": entries, "letters": []})
+        yield Books(owner, paid, other, {"entries": entries, "letters": [], "refunds": [], "disputes": []})
 
 
 def apply_a_strangers_letter(books: Books) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-Line = Mapping[str, Any]
+from soak.given_back import MINOR, GivenBack, Line, judge_given_back
+from soak.recharges import Recharges, judge_recharges
 
-POINTS = tuple(f"KP{number:02}" for number in range(1, 15))
+POINTS = tuple(f"KP{number:02}" for number in range(1, 20))
 FINAL = {"succeeded", "failed", "canceled"}
 _ZERO = (
     "lost",
@@ -29,9 +30,16 @@ _ZERO = (
     "difference_minor",
     "number_gaps",
     "false_letters",
+    "double_refunded",
+    "misrefunded",
+    "misdisputed",
+    "over_given",
+    "given_back_open",
+    "recharges_at_once",
+    "recharges_unasked",
+    "recharges_over_cap",
+    "recharges_stuck",
 )
-# Micros in one minor unit.
-_MINOR = {"USD": 10_000, "EUR": 10_000, "SAR": 10_000, "JOD": 1_000, "KWD": 1_000}
 # Letters that are signed with another secret, or were signed too long ago, the first time they come.
 _REFUSED_AT_FIRST = {"G18-forged", "G18-stale"}
 _VERSION = 1
@@ -64,7 +72,7 @@ USING (series)
 
 @dataclass
 class Verdict:
-    """What happened, in counts of payments and in minor units; times in seconds. Written to var/soak.json."""
+    """What happened, in counts of payments, refunds and disputes, and in minor units; times in seconds. Written to var/soak.json."""
 
     payments: int = 0
     charges: int = 0
@@ -84,6 +92,20 @@ class Verdict:
     false_letters: int = 0
     late_after_cancel: int = 0
     in_suspense: int = 0
+    refunds: int = 0
+    refunds_failed: int = 0
+    disputes: int = 0
+    disputes_won: int = 0
+    double_refunded: int = 0
+    misrefunded: int = 0
+    misdisputed: int = 0
+    over_given: int = 0
+    given_back_open: int = 0
+    recharges: int = 0
+    recharges_at_once: int = 0
+    recharges_unasked: int = 0
+    recharges_over_cap: int = 0
+    recharges_stuck: int = 0
     settle_p50_s: float = 0.0
     settle_p99_s: float = 0.0
     settle_max_s: float = 0.0
@@ -180,11 +202,24 @@ def judge(
     verdict.states = dict(sorted(states.items()))
     verdict.vouchers, verdict.number_gaps = _papers(owner)
     verdict.false_letters = _false_letters(owner, dump["letters"])
+    _add(verdict, judge_given_back(owner, dump, dump["entries"]))
+    # What the bank charges after its own cancel comes when the caps were held against less.
+    counted = {
+        reference: sum(int(line["amount"]) for line in lines)
+        for reference, lines in book.charges.items()
+        if not book.charged_after_cancel(reference)
+    }
+    _add(verdict, judge_recharges(owner, counted))
     if len(waits) > 1:
         cuts = quantiles(waits, n=100, method="inclusive")
         verdict.settle_p50_s, verdict.settle_p99_s = round(cuts[49], 3), round(cuts[98], 3)
         verdict.settle_max_s = round(max(waits), 3)
     return verdict
+
+
+def _add(verdict: Verdict, counts: GivenBack | Recharges) -> None:
+    for name, count in asdict(counts).items():
+        setattr(verdict, name, getattr(verdict, name) + count)
 
 
 def _count(verdict: Verdict, payment: Any, book: _Book, booked: _Booked) -> None:
@@ -193,7 +228,7 @@ def _count(verdict: Verdict, payment: Any, book: _Book, booked: _Booked) -> None
     asked = (payment.asked_minor, payment.currency)
     taken = Counter[str]()
     for line in lines:
-        taken[line["currency"]] += int(line["amount"]) * _MINOR[line["currency"]]
+        taken[line["currency"]] += int(line["amount"]) * MINOR[line["currency"]]
     is_other = any((int(line["amount"]), line["currency"]) != asked for line in lines)
     late = book.charged_after_cancel(payment.reference)
     reviewed = payment.state == "review" and bool(payment.breaks)
@@ -223,7 +258,7 @@ def _count(verdict: Verdict, payment: Any, book: _Book, booked: _Booked) -> None
     verdict.in_review += reviewed
     verdict.unresolved += payment.state not in FINAL and not reviewed
     verdict.difference_minor += sum(
-        -(-abs(taken[currency] - booked.taken[currency]) // _MINOR[currency])
+        -(-abs(taken[currency] - booked.taken[currency]) // MINOR[currency])
         for currency in taken.keys() | booked.taken.keys()
     )
 
