@@ -49,7 +49,7 @@ def test_a_failed_try_names_the_card_the_reason_and_the_next_try(
     assert "finance@" in to
     assert subject == "The automatic recharge did not go through"
     assert "0341" in text
-    assert "the card has insufficient funds. The next try is on 24 Nov 2026, 15:00." in text
+    assert "the card has insufficient funds. The next try is on 24 Nov 2026, 15:00 \u2066GMT+3\u2069." in text
     assert "/settings/billing/balance/pay?amount=475.00" in text
 
 

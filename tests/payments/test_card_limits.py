@@ -100,7 +100,9 @@ def test_five_declined_cards_lock_new_ones_for_a_day_and_saved_ones_go_on(compan
         typed(company, CardEnd.FAILED, NOON + minute * MINUTE, card="one and the same")
     now = NOON + 10 * MINUTE
     said = refused(lambda: pay(company, now), CardsLocked)
-    assert "until 24 November 2026 \u206615:04\u2069" in said, "noon and four minutes is 15:04 in Riyadh"
+    assert "until 24 November 2026 \u206615:04 GMT+3\u2069" in said, (
+        "noon and four minutes is 15:04 in Riyadh"
+    )
     by = Who(company.admin.id, "admin", HERE)
     refused(lambda: setups.open_setup(AddCard(company.account.id, uuid4(), by, "en"), now), CardsLocked)
     assert not CardSetup.objects.filter(account_id=company.account.id).exists()
@@ -128,7 +130,7 @@ def test_three_new_cards_a_day_and_one_number_counts_once(company: Company) -> N
     assert third.state == "created", "two cards were tried"
     limits.note_end(third.id, CardEnd.PASSED, "c", now)
     said = refused(lambda: pay(company, now), TooManyNewCards)
-    assert "24 November 2026 \u206615:00\u2069" in said
+    assert "24 November 2026 \u206615:00 GMT+3\u2069" in said
     assert pay(company, NOON + DAY + MINUTE).state == "created", "the first one is a day old"
 
 
@@ -158,7 +160,7 @@ def test_ten_payments_an_hour_on_saved_cards_too(company: Company) -> None:
         pay(company, NOON + minute * MINUTE, method_id=saved.id)
     before = Payment.objects.filter(account_id=company.account.id).count()
     said = refused(lambda: pay(company, NOON + 10 * MINUTE, method_id=saved.id), TooManyPayments)
-    assert "23 November 2026 \u206616:00\u2069" in said
+    assert "23 November 2026 \u206616:00 GMT+3\u2069" in said
     assert Payment.objects.filter(account_id=company.account.id).count() == before
     assert pay(company, NOON + HOUR, method_id=saved.id).state == "created"
 
@@ -168,7 +170,7 @@ def test_ten_declined_cards_from_one_place_stop_new_ones_there_and_nowhere_else(
         typed(make_company(f"Other {minute}"), CardEnd.FAILED, NOON + minute * MINUTE, place=HERE)
     now = NOON + 20 * MINUTE
     said = refused(lambda: pay(company, now), PlaceLocked)
-    assert "23 November 2026 \u206616:00\u2069" in said
+    assert "23 November 2026 \u206616:00 GMT+3\u2069" in said
     assert pay(company, now, ip="198.51.100.9").state == "created"
     assert pay(company, now, method_id=save_card(company, "card_1").id).state == "created"
     assert pay(company, NOON + HOUR).state == "created"

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from raseed.accounts.attempts import place_of
 from raseed.accounts.models import Account
 from raseed.errors import RaseedError
+from raseed.local_time import zone_name
 from raseed.payments.cards import puzzle
 from raseed.payments.cards.models import CardEnd, CardTesting, TypedCard
 from raseed.payments.models import Payment, Purpose
@@ -256,4 +257,4 @@ class _Moment:
         self._at = at
 
     def __str__(self) -> str:
-        return f"{date_format(self._at, 'j F Y', use_l10n=False)} \u2066{self._at:%H:%M}\u2069"
+        return f"{date_format(self._at, 'j F Y', use_l10n=False)} \u2066{self._at:%H:%M} {zone_name(self._at)}\u2069"

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
 from raseed.accounts.models import Account
+from raseed.local_time import zone_name
 from raseed.money import Money, format_money
 from raseed.payments.models import PaymentMethod
 from raseed.payments.recharge.change import Wanted, usual_charge
@@ -86,12 +87,12 @@ def promise(account: Account, wanted: Wanted, card: PaymentMethod) -> str:
 
 
 def moment(at: datetime | None, account: Account) -> str:
-    """A time as it is where the account is; a dash for none."""
+    """A time as it is where the account is, with its zone; a dash for none."""
     if at is None:
         return "–"
     local = at.astimezone(ZoneInfo(account.time_zone))
     # The same shape as on all pages; Arabic writes another comma.
-    return date_format(local, gettext("j M Y, H:i"))
+    return f"{date_format(local, gettext('j M Y, H:i'))} {_ISOLATE}{zone_name(local)}{_POP}"
 
 
 def _charge(row: Consideration, account: Account) -> str:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from raseed.accounts.api_keys import KeyState
 from raseed.accounts.members import MemberState
+from raseed.local_time import zone_name
 from raseed.money import MICROS_PER_UNIT, MINUS, Money, currency_of, format_amount, format_money
 from raseed.payments.states import State
 
@@ -133,15 +134,6 @@ def when(moment: datetime) -> SafeString:
         f"{moment:%Y-%m-%d %H:%M:%S} UTC",
         f"{date_format(local, shape)} {isolated(zone_name(local))}",
     )
-
-
-def zone_name(local: datetime) -> str:
-    """Name the zone of a local time by its distance from GMT: ``GMT+3``, ``GMT+5:30``."""
-    offset = local.strftime("%z")
-    hours, minutes = int(offset[1:3]), offset[3:5]
-    if offset in {"+0000", "-0000"}:
-        return "GMT"
-    return f"GMT{offset[0]}{hours}" + (f":{minutes}" if minutes != "00" else "")
 
 
 @register.simple_tag
