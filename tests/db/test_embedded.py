@@ -14,9 +14,13 @@ import pytest
 from raseed.db.embedded import EmbeddedPostgres, EmbeddedServerError
 
 
-@pytest.fixture
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory that the server's own user may walk to."""
+# One worker: the cluster is made once.
+pytestmark = pytest.mark.xdist_group("embedded")
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A directory that the server's own user may walk to. The first test that starts a server makes the cluster there."""
     path = Path(f"/tmp/raseed-embedded-{os.getpid()}-{time.monotonic_ns()}")
     path.mkdir(mode=0o755)
     yield path
