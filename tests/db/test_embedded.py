@@ -14,10 +14,6 @@ import pytest
 from raseed.db.embedded import EmbeddedPostgres, EmbeddedServerError
 
 
-# One worker: the cluster is made once.
-pytestmark = pytest.mark.xdist_group("embedded")
-
-
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
     """A directory that the server's own user may walk to. The first test that starts a server makes the cluster there."""
