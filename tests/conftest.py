@@ -25,6 +25,8 @@ from raseed.db.embedded import OWNER_ROLE, EmbeddedPostgres
 
 CLUSTER_ENV = "RASEED_TEST_CLUSTER"
 TEMPLATE = "raseed_template"
+# Folders that share one set of processes, or one world: see their conftest.
+ONE_RIG = frozenset({"browser", "doors"})
 
 _cluster: EmbeddedPostgres | None = None
 
@@ -59,6 +61,22 @@ def pytest_configure(config: pytest.Config) -> None:
     if done.returncode != 0:
         pytest_unconfigure(config)
         pytest.exit(f"migrations failed:\n{done.stdout}{done.stderr}", returncode=3)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one worker what shares a fixture, so that a bank, a browser, a world is made once and not once a worker.
+
+    Before the plugin that spreads the tests reads the groups.
+    """
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
+            continue
+        folder = item.path.parent.name
+        if folder in ONE_RIG:
+            item.add_marker(pytest.mark.xdist_group(folder))
+        elif any(made[-1].scope == "module" for made in item._fixtureinfo.name2fixturedefs.values()):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(Path(__file__).parent).as_posix()))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,7 +1,6 @@
 """One whole product for the folder, a browser for each module, and a visitor for each test."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -24,13 +23,6 @@ LIMITS = (
     "puzzle_after=3,alarm_attempts=1000000"
 )
 LOOKS = (Look("en", DESKTOP, "light"), Look("ar", PHONE, "dark"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the folder in one worker: it has one set of processes."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture(scope="session")

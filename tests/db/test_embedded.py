@@ -14,9 +14,9 @@ import pytest
 from raseed.db.embedded import EmbeddedPostgres, EmbeddedServerError
 
 
-@pytest.fixture
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory that the server's own user may walk to."""
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    """A directory that the server's own user may walk to. The first test that starts a server makes the cluster there."""
     path = Path(f"/tmp/raseed-embedded-{os.getpid()}-{time.monotonic_ns()}")
     path.mkdir(mode=0o755)
     yield path

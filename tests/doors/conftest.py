@@ -1,7 +1,6 @@
 """Two accounts and staff, made once; each test gets a database of its own with them in it, with real commits."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -10,13 +9,6 @@ from django.db import connections
 from conftest import TEMPLATE, _attached, _point_django_at
 from doors.rows import Copies
 from doors.world import World, make_world
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the folder in one worker, so that the world is made once."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("doors"))
 
 
 @pytest.fixture(scope="session")

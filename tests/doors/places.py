@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from urllib.parse import urlsplit
 
@@ -88,9 +89,10 @@ def pages_of(who: Visitor, world: World) -> Iterator[str]:
         yield urlsplit(links.make_email_change(user, f"new-{user.email}", timezone.now()).url).path
 
 
-def queries() -> list[str]:
+@cache
+def queries() -> tuple[str, ...]:
     """The names under which any page reads something from its address, as the source has them."""
     names = set()
     for file in SOURCE.rglob("*.py"):
         names |= set(re.findall(r'GET(?:\.get\(|\.getlist\(|\[)"(\w+)"', file.read_text("utf-8")))
-    return sorted(names)
+    return tuple(sorted(names))

@@ -40,7 +40,7 @@ NAMES = {
     "script": '<script>alert("x")</script><img src=x onerror=alert(1)>',
     "attribute": '" autofocus onfocus="alert(1)" x=\'',
     "closing": "</title></textarea></script><svg onload=alert(1)>",
-    "template": "{{7*7}}{% debug %}{# x #}${7*7}%(x)s{0}",
+    "template": "{{777*777}}{% debug %}{# x #}${777*777}%(x)s{0}",
     "typst": '#read("/etc/passwd") $x$ \\ @ref `raw` *b* #panic("x")',
     "headers": "Evil\r\nBcc: victim@evil.test\r\n\r\n<b>body</b>",
     "override": f"abc{OVERRIDE}gpj.exe\u2066\u2069",
@@ -175,7 +175,8 @@ def _inert(mail: EmailMessage, name: str) -> None:
     assert OVERRIDE not in words + page.text + str(mail["From"]) + str(mail["Subject"])
     assert not {"script", "img", "svg", "b"} & {tag for tag, _names in page.skeleton}
     assert not [given for _tag, names in page.skeleton for given in names if given.startswith("on")]
-    assert "49" not in words if "7*7" in name else True
+    # Long enough not to stand by chance in a reference or a time.
+    assert str(777 * 777) not in words if "777*777" in name else True
 
 
 def test_what_no_field_expects_is_refused_or_kept_as_text(world: World, copies: Copies) -> None:
