@@ -15,6 +15,7 @@ from raseed.documents.plaintext import (
     breakable,
     in_its_own_direction,
     left_to_right,
+    on_one_line,
     lines_of,
     one_line,
 )
@@ -90,6 +91,16 @@ def test_numbers_are_isolated_within_a_text(text: str, wrapped: str) -> None:
 def test_a_reference_is_isolated_whole() -> None:
     assert left_to_right("CR 200-45/7") == "\u2066CR 200-45/7\u2069"
     assert left_to_right("") == ""
+
+
+def test_an_amount_and_a_card_stand_on_one_line_and_no_tag_is_touched() -> None:
+    written = f"<td>{left_to_right('400.00 USD')} on the {left_to_right('Visa •••• 4242')}</td>"
+    assert (
+        on_one_line(written)
+        == "<td>\u2066400.00\u00a0USD\u2069 on the \u2066Visa\u00a0••••\u00a04242\u2069</td>"
+    )
+    link = '\u2066<a href="/x" rel="y">1 2</a>\u2069'
+    assert on_one_line(link) == link
 
 
 @given(st.text(max_size=200))

@@ -44,7 +44,7 @@ def read(office: PostOffice) -> tuple[str, str, str]:
     mail = office.messages()[-1]
     text = mail.get_body(("plain",)).get_content()
     html = mail.get_body(("html",)).get_content()
-    assert text.splitlines()[2] in html
+    assert text.splitlines()[2] in html.replace("\u00a0", " ")
     return str(mail["To"]), str(mail["Subject"]), text
 
 

@@ -22,6 +22,8 @@ MARKS_MAX: Final = 4  # vowel signs on one letter; more is an attack on the line
 _LTR_ISOLATE: Final = "\u2066"
 _FIRST_STRONG_ISOLATE: Final = "\u2068"
 _POP_ISOLATE: Final = "\u2069"
+# Not across a tag of HTML, whose own spaces are no words'.
+_LEFT_TO_RIGHT: Final = re.compile(f"{_LTR_ISOLATE}[^{_POP_ISOLATE}<]*{_POP_ISOLATE}")
 _BREAK_HERE: Final = "\u200b"
 _KEPT_FORMAT: Final = frozenset("\u200c\u200d")  # the joiners that Persian and Indic words are spelled with
 _LINE_ENDS: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -50,6 +52,11 @@ def one_line(text: str) -> str:
 def left_to_right(text: str) -> str:
     """Wrap an amount, id, phone or reference so that it reads left to right in a text of either direction."""
     return f"{_LTR_ISOLATE}{text}{_POP_ISOLATE}" if text else ""
+
+
+def on_one_line(text: str) -> str:
+    """The text, or HTML, with each amount, card, time and reference kept whole: what stands between `left_to_right`'s marks."""
+    return _LEFT_TO_RIGHT.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
 
 
 def in_its_own_direction(text: str) -> str:

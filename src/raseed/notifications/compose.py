@@ -25,7 +25,7 @@ from raseed.accounts.notices import Notice
 from raseed.balance.models import Alert
 from raseed.balance.wording import alert_sentence, alert_title
 from raseed.documents.copies import Language, read_receipt_voucher_copy
-from raseed.documents.plaintext import in_its_own_direction, left_to_right, one_line
+from raseed.documents.plaintext import in_its_own_direction, left_to_right, on_one_line, one_line
 from raseed.documents.render import voucher_view
 from raseed.documents.wording import VOUCHER
 from raseed.gateways.port import DisputeState
@@ -451,7 +451,7 @@ def _write(template: str, operator: Operator, subject: str, **words: object) -> 
     return Written(
         subject=_header(subject),
         text=_tidy(render_to_string(f"notifications/{template}.txt", context)),
-        html=render_to_string(f"notifications/{template}.html", context),
+        html=on_one_line(render_to_string(f"notifications/{template}.html", context)),
     )
 
 

@@ -1,6 +1,5 @@
 """Reads what the pages show of automatic recharge, always for one account. Nothing here writes or decides."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -10,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from raseed.accounts.models import Account
 from raseed.documents.issue import voucher_numbers
+from raseed.documents.plaintext import on_one_line
 from raseed.money import Money, format_money
 from raseed.payments.models import Payment, Purpose
 from raseed.payments.recharge import cards, guards
@@ -21,7 +21,7 @@ from raseed.payments.recharge.wording import sentence
 from raseed.payments.states import State
 from raseed.payments.wording import card_name
 from raseed.portal.pages import RechargeCard, RechargeLine, Text
-from raseed.portal.templatetags.portal_text import ISOLATE, POP, isolated
+from raseed.portal.templatetags.portal_text import isolated
 
 SHOWN: Final = 10
 HISTORY_SHOWN: Final = 100
@@ -128,25 +128,22 @@ def _confirmed(row: Consideration, payment: Payment) -> RechargeLine:
         "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
         "card": isolated(card_name(payment.card_brand, payment.card_last4)),
     }
-    return RechargeLine(row.at, "muted", "shield-check", _whole(text), payment.id)
+    return RechargeLine(row.at, "muted", "shield-check", on_one_line(text), payment.id)
 
 
 def _charge(row: Consideration, payment: Payment, voucher_number: str, account: Account) -> RechargeLine:
     if payment.state != State.SUCCEEDED:
-        return RechargeLine(row.at, "info", "hourglass-split", _whole(sentence(row, account)), payment.id)
+        return RechargeLine(
+            row.at, "info", "hourglass-split", on_one_line(sentence(row, account)), payment.id
+        )
     text = _("Charged %(charge)s on %(card)s, because the balance came to %(available)s.") % {
         "charge": isolated(format_money(Money.from_minor(payment.charge_minor, payment.currency))),
         "card": isolated(card_name(payment.card_brand, payment.card_last4)),
         "available": isolated(format_money(Money(row.available_micros, account.currency))),
     }
-    return RechargeLine(row.at, "success", "check-circle-fill", _whole(text), payment.id, voucher_number)
+    return RechargeLine(row.at, "success", "check-circle-fill", on_one_line(text), payment.id, voucher_number)
 
 
 def _refusal(row: Consideration, account: Account) -> RechargeLine:
     tone, icon = _TONES.get(Reason(row.reason), _QUIET)
-    return RechargeLine(row.at, tone, icon, _whole(sentence(row, account)), row.payment_id)
-
-
-def _whole(text: str) -> str:
-    """The sentence with each amount and card on one line: those are what stands between isolates."""
-    return re.sub(f"{ISOLATE}[^{POP}]*{POP}", lambda found: found[0].replace(" ", "\xa0"), text)
+    return RechargeLine(row.at, tone, icon, on_one_line(sentence(row, account)), row.payment_id)
