@@ -15,8 +15,8 @@ from raseed.documents.plaintext import (
     breakable,
     in_its_own_direction,
     left_to_right,
-    on_one_line,
     lines_of,
+    on_one_line,
     one_line,
 )
 
