@@ -319,8 +319,11 @@ class ElementDriver(StripeDriver):
 
     name = "stripe-element"
     in_our_page = True
-    # What has nothing to do with where the card was typed is tried by the driver above.
     can = frozenset({CARD_SETUP, ENDS_3DS})
+    cannot: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        (REFUNDS, DISPUTES, SIGNATURES),
+        "has nothing to do with where the card was typed: Stripe's own driver tries it",
+    )
     saved: ClassVar[Mapping[str, Told]] = {FAILS_ONCE_SAVED: (DeclineCode.GENERIC, True)}
     log = VAR / "stripe-element-requests.log"
     kind = ElementGateway
