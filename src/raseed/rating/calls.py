@@ -1,0 +1,52 @@
+"""What a call costs: seconds billed in increments, a connection fee, a minimum.
+
+A call of no duration was not answered and costs nothing. Durations are quantities: millionths of a second.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from raseed.rating.charge import NOTHING, Charge
+from raseed.rating.decimals import PICOS_PER_MICRO, QUANTITY_ONE
+
+SECONDS_PER_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Billed are `first_s` seconds at once, then every further `next_s` that has begun: 60/60, 30/6, 1/1. Both above zero."""
+
+    first_s: int
+    next_s: int
+
+    def billed_s(self, duration: int) -> int:
+        """Whole seconds billed for a duration in millionths of a second: never fewer than it had, 0 for 0."""
+        if duration == 0:
+            return 0
+        beyond = duration - self.first_s * QUANTITY_ONE
+        if beyond <= 0:
+            return self.first_s
+        return self.first_s - (-beyond // (self.next_s * QUANTITY_ONE)) * self.next_s
+
+    def __str__(self) -> str:
+        return f"{self.first_s}/{self.next_s}"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRate:
+    """A price of calls, in picos of the currency: for a minute, for being connected, and the least that an answered call costs."""
+
+    per_minute_picos: int
+    increment: Increment
+    currency: str
+    connection_picos: int = 0
+    minimum_picos: int = 0
+
+    def charge(self, duration: int) -> Charge:
+        """The charge for a call of that many millionths of a second. Raises ChargeTooLarge."""
+        if duration == 0:
+            return Charge.of(NOTHING, self.currency)
+        billed_s = self.increment.billed_s(duration)
+        talk_picos = Fraction(self.per_minute_picos * billed_s, SECONDS_PER_MINUTE)
+        picos = max(self.connection_picos + talk_picos, Fraction(self.minimum_picos))
+        return Charge.of(picos / PICOS_PER_MICRO, self.currency)
