@@ -166,7 +166,9 @@ def reconcile() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="ledger, page, paynow, verify or webhooks.")],
+    name: Annotated[
+        str, typer.Argument(help="cardtesting, ledger, page, paynow, rating, recharge, verify or webhooks.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each measurement lasts.")] = 10.0,
     entries: Annotated[

@@ -5,11 +5,12 @@ A call of no duration was not answered and costs nothing. Durations are quantiti
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from raseed.rating.charge import NOTHING, Charge
 from raseed.rating.decimals import PICOS_PER_MICRO, QUANTITY_ONE
 
-SECONDS_PER_MINUTE = 60
+SECONDS_PER_MINUTE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class CallRate:
         """The charge for a call of that many millionths of a second. Raises ChargeTooLarge."""
         if duration == 0:
             return Charge.of(NOTHING, self.currency)
-        billed_s = self.increment.billed_s(duration)
-        talk_picos = Fraction(self.per_minute_picos * billed_s, SECONDS_PER_MINUTE)
-        picos = max(self.connection_picos + talk_picos, Fraction(self.minimum_picos))
-        return Charge.of(picos / PICOS_PER_MICRO, self.currency)
+        # In picos for sixty: whole numbers up to the one division.
+        for_talk = self.per_minute_picos * self.increment.billed_s(duration)
+        total = max(
+            self.connection_picos * SECONDS_PER_MINUTE + for_talk, self.minimum_picos * SECONDS_PER_MINUTE
+        )
+        return Charge.of(Fraction(total, SECONDS_PER_MINUTE * PICOS_PER_MICRO), self.currency)

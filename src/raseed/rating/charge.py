@@ -26,7 +26,9 @@ class Charge:
     @classmethod
     def of(cls, exact_micros: Fraction, currency: str) -> Self:
         """The charge for what stands alone. Raises ChargeTooLarge."""
-        return cls.between(NOTHING, exact_micros, currency)
+        if exact_micros > TYPED_MICROS_MAX:
+            raise ChargeTooLarge
+        return cls(Money.nearest(exact_micros, currency), exact_micros)
 
     @classmethod
     def between(cls, before_micros: Fraction, after_micros: Fraction, currency: str) -> Self:
