@@ -14,6 +14,7 @@ from raseed.rating.calls import CallRate, Increment
 from raseed.rating.decimals import QUANTITY_ONE
 from raseed.rating.deck import Direction, Rate, RateDeck
 from raseed.rating.prefixes import Prefixes
+from raseed.rating.read_deck import read_deck
 from raseed.rating.versions import Version
 
 PREFIXES: Final = 40_000
@@ -24,7 +25,7 @@ AT: Final = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def run(*, seconds: float, prefixes: int = PREFIXES, **_how: float) -> dict[str, object]:
-    """Seconds to build the deck; numbers a second matched by prefix, by the plain way, and priced with rate and charge.
+    """Seconds to read the deck from CSV and to build it; numbers a second matched by prefix, by the plain way, and priced with rate and charge.
 
     Both ways give the same prefix for every number, or RuntimeError.
     """
@@ -34,6 +35,12 @@ def run(*, seconds: float, prefixes: int = PREFIXES, **_how: float) -> dict[str,
     began = time.perf_counter()
     deck = RateDeck(versions)
     build_s = time.perf_counter() - began
+
+    began = time.perf_counter()
+    reading = read_deck(_lines(versions), UTC)
+    read_s = time.perf_counter() - began
+    if reading.rates != tuple(versions):
+        raise RuntimeError("the deck is not read as it was written")
 
     numbers = [
         f"{chance.choice(dealt)}{chance.randrange(10**DIGITS):0{DIGITS}d}"[:DIGITS] for _ in range(NUMBERS)
@@ -55,6 +62,7 @@ def run(*, seconds: float, prefixes: int = PREFIXES, **_how: float) -> dict[str,
     )
     return {
         "prefixes": len(deck),
+        "read_s": round(read_s, 3),
         "build_s": round(build_s, 3),
         "matches_per_second": round(matches),
         "baseline_matches_per_second": round(baseline),
@@ -88,6 +96,16 @@ def plain_match(prefixes: dict[str, tuple[str, ...]], number: str) -> tuple[str,
 def _rate(prefix: str, chance: random.Random) -> Rate:
     price = CallRate(chance.randrange(10**9, 10**12), Increment(30, 6), "USD")
     return Rate(prefix, Direction.OUTBOUND, price)
+
+
+def _lines(versions: Sequence[Version[Rate]]) -> list[str]:
+    """The deck as the lines of a CSV file."""
+    header = "prefix,currency,per_minute,increment,effective_from"
+    rates = ((version.price.prefix, version.price.price, version.begins_at) for version in versions)
+    return [header] + [
+        f"{prefix},{price.currency},0.{price.per_minute_picos:012d},{price.increment},{begins_at:%Y-%m-%d}"
+        for prefix, price, begins_at in rates
+    ]
 
 
 def _in_turn(ways: Sequence[Callable[[str], object]], numbers: Sequence[str], seconds: float) -> list[float]:

@@ -103,3 +103,133 @@ class WrongTiers(RaseedError):
     status = 422
     field = "tiers"
     message = _("Each tier must end above the one before it, and only the last one has no end.")
+
+
+class ColumnMissing(RaseedError):
+    """The header of a rate deck lacks a column without which no rate can be read."""
+
+    code = "deck_column_missing"
+    status = 422
+    message = _("The column %(column)s is missing. A rate deck needs %(columns)s.")
+
+
+class ColumnUnknown(RaseedError):
+    """The header of a rate deck has a column that would be lost: a slip in an optional one, most likely."""
+
+    code = "deck_column_unknown"
+    status = 422
+    message = _('"%(column)s" is not a column of a rate deck. It has %(columns)s.')
+
+
+class ColumnTwice(RaseedError):
+    """The header of a rate deck names a column twice."""
+
+    code = "deck_column_twice"
+    status = 422
+    message = _("The column %(column)s is there twice.")
+
+
+class DeckWithoutRates(RaseedError):
+    """A rate deck with no line below its header, or none at all."""
+
+    code = "deck_without_rates"
+    status = 422
+    message = _("There is no rate in this file.")
+
+
+class DeckTooLong(RaseedError):
+    """More lines than any rate deck has; the rest was not read."""
+
+    code = "deck_too_long"
+    status = 422
+    message = _("A rate deck has at most %(limit)s lines; the rest was not read.")
+
+
+class NotCsv(RaseedError):
+    """A line that cannot be taken apart, as one with a quotation mark that is not closed; the rest was not read."""
+
+    code = "deck_not_csv"
+    status = 422
+    message = _("From here on this is not CSV: look for a quotation mark that is out of place.")
+
+
+class OtherLength(RaseedError):
+    """A line with more or fewer fields than the header."""
+
+    code = "deck_line_length"
+    status = 422
+    message = _("This line has %(count)s fields, the header has %(expected)s.")
+
+
+class ValueMissing(RaseedError):
+    """An empty field where a rate needs a value."""
+
+    code = "deck_value_missing"
+    status = 422
+    message = _("A value is missing here.")
+
+
+class NotPrefix(RaseedError):
+    """A prefix that no E.164 number begins with."""
+
+    code = "deck_prefix_wrong"
+    status = 422
+    message = _('"%(text)s" is not a prefix. Write 1 to 15 digits that begin with a country code, as 9665.')
+
+
+class NotIncrement(RaseedError):
+    """An increment that is not two numbers of seconds above zero."""
+
+    code = "deck_increment_wrong"
+    status = 422
+    message = _(
+        '"%(text)s" is not an increment. Write the first and the following seconds, as 60/60 or 30/6.'
+    )
+
+
+class NotDirection(RaseedError):
+    """A direction that calls do not have."""
+
+    code = "deck_direction_wrong"
+    status = 422
+    message = _('"%(text)s" is not a direction. Write outbound or inbound.')
+
+
+class NotMoment(RaseedError):
+    """A date or time that is not written by ISO 8601, or does not exist."""
+
+    code = "deck_moment_wrong"
+    status = 422
+    message = _('"%(text)s" is not a date. Write it as 2026-01-31 or 2026-01-31T18:00:00+03:00.')
+
+
+class DestinationTooLong(RaseedError):
+    """The name of a destination is longer than any page shows."""
+
+    code = "deck_destination_too_long"
+    status = 422
+    message = _("The name of a destination has at most %(limit)s characters.")
+
+
+class CurrencyMixed(RaseedError):
+    """A rate in another currency than the first of its deck."""
+
+    code = "deck_currency_mixed"
+    status = 422
+    message = _("This deck is in %(currency)s: a deck has one currency.")
+
+
+class RateTwice(RaseedError):
+    """A rate for a prefix, direction and beginning that an earlier line has already."""
+
+    code = "deck_rate_twice"
+    status = 422
+    message = _("Line %(line)s has a rate for this prefix and direction from the same moment.")
+
+
+class RatesOverlap(RaseedError):
+    """A rate with an end after the beginning of the next one for its prefix and direction."""
+
+    code = "deck_rates_overlap"
+    status = 422
+    message = _("This rate ends after the one in line %(line)s begins, for the same prefix and direction.")
