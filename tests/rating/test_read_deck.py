@@ -170,6 +170,9 @@ def test_versions_that_overlap_are_named_with_both_lines() -> None:
     # In any order of the file; without an end, a rate lasts until the next one begins; the other direction is another rate.
     fine = [line("2026-03-01", "2026-04-01"), line("2026-01-01", ""), line("2026-02-01", "2026-03-01")]
     assert faults(WHOLE, *fine, line("2026-03-15", "", "inbound")) == []
+    # The same moment twice is one fault, not an overlap too; what follows is compared with the first.
+    twice = line("2026-01-01", "2026-02-01")
+    assert faults(WHOLE, twice, twice, line("2026-02-01", "")) == [(3, "effective_from", "deck_rate_twice")]
     reading = read_deck(_ended([WHOLE, *fine, line("2026-02-28", "")]), RIYADH)
     assert [(fault.line, fault.column, str(fault.error.message)) for fault in reading.faults] == [
         (

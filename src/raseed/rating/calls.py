@@ -24,9 +24,7 @@ class Increment:
         """Whole seconds billed for a duration in millionths of a second: never fewer than it had, 0 for 0."""
         if duration == 0:
             return 0
-        beyond = duration - self.first_s * QUANTITY_ONE
-        if beyond <= 0:
-            return self.first_s
+        beyond = max(duration - self.first_s * QUANTITY_ONE, 0)
         return self.first_s - (-beyond // (self.next_s * QUANTITY_ONE)) * self.next_s
 
     def __str__(self) -> str:

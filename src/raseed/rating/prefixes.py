@@ -25,9 +25,9 @@ class Prefixes(Generic[Thing]):
         for prefix in things:
             under[prefix[:HEAD_DIGITS]].add(len(prefix))
         self._lengths = {head: (*sorted(lengths, reverse=True), *_SHORTER) for head, lengths in under.items()}
-        # For each prefix what it stands for, and after it what the shorter prefixes stand for that begin it.
+        # For each prefix what it stands for, and after it what the shorter prefixes stand for that begin it: they sort first.
         self._of = dict[str, tuple[Thing, ...]]()
-        for prefix in sorted(things, key=len):
+        for prefix in sorted(things):
             self._of[prefix] = (things[prefix], *self.of(prefix))
 
     def __len__(self) -> int:

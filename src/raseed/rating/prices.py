@@ -66,8 +66,6 @@ class Graduated(_Tiered):
             upper = quantity if tier.up_to is None else min(quantity, tier.up_to)
             total += (upper - lower) * tier.per_unit_picos
             lower = upper
-            if upper == quantity:
-                break
         return Fraction(total, _SCALE)
 
 
