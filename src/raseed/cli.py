@@ -1,10 +1,13 @@
 """The `raseed` command: each sub-command sets Django up, calls one use-case and says what happened."""
 
+import io
 import os
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
 import django
 import typer
@@ -19,8 +22,12 @@ app = typer.Typer(
 )
 operator = typer.Typer(help="The company that runs this installation.", no_args_is_help=True)
 app.add_typer(operator, name="operator")
+prices = typer.Typer(help="What usage costs.", no_args_is_help=True)
+app.add_typer(prices, name="prices")
 # Open connections that one process of the portal holds at a time.
 CONNECTIONS_MAX = 1024
+# Faults of a file that are printed.
+FAULTS_SHOWN_MAX = 200
 # Soft wrap: addresses and ids stay whole, to be copied.
 console = Console(soft_wrap=True)
 
@@ -166,7 +173,9 @@ def reconcile() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="ledger, page, paynow, verify or webhooks.")],
+    name: Annotated[
+        str, typer.Argument(help="cardtesting, ledger, page, paynow, rating, recharge, verify or webhooks.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object as the last line.")] = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long each measurement lasts.")] = 10.0,
     entries: Annotated[
@@ -334,6 +343,43 @@ def operator_reset_factors(
     console.print(
         f"{count} factors removed, all sessions ended, the person is told by mail. They sign in by password now;"
         " staff set up a new factor right after.",
+        highlight=False,
+    )
+
+
+@prices.command("check")
+def prices_check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A rate deck: CSV in UTF-8.")],
+    time_zone: Annotated[str, typer.Option(help="IANA name: where dates without an offset are.")] = "UTC",
+) -> None:
+    """Read a rate deck, keep nothing, and say line by line what is wrong with it. Exit 1 on any fault."""
+    _set_up()
+    from raseed.rating.deck import RateDeck
+    from raseed.rating.read_deck import read_deck
+
+    if time_zone not in available_timezones():
+        raise typer.BadParameter("is not a name of the IANA database", param_hint="--time-zone")
+    content = file.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        console.print(f"line {line}: this is not UTF-8 text; save the file as CSV in UTF-8.", style="red")
+        raise SystemExit(1) from error
+    reading = read_deck(io.StringIO(text, newline=""), ZoneInfo(time_zone))
+    for fault in reading.faults[:FAULTS_SHOWN_MAX]:
+        place = f"line {fault.line}" + (f", {fault.column}" if fault.column else "")
+        # What stands in the file must not move the terminal's cursor.
+        said = "".join(letter if letter.isprintable() else "?" for letter in str(fault.error.message))
+        console.print(f"{place}: {said}", markup=False, highlight=False)
+    if reading.faults:
+        beyond = f"; the first {FAULTS_SHOWN_MAX} are shown" if len(reading.faults) > FAULTS_SHOWN_MAX else ""
+        console.print(f"{len(reading.faults):,} faults{beyond}.", style="red", highlight=False)
+        raise SystemExit(1)
+    deck = RateDeck(reading.rates)
+    console.print(
+        f"No fault: {len(deck):,} prefixes with {len(reading.rates):,} rates in"
+        f" {reading.rates[0].price.price.currency}. Nothing was kept.",
         highlight=False,
     )
 

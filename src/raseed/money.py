@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import total_ordering
 from typing import Final
 
@@ -188,6 +189,16 @@ class Money:
         if type(minor) is not int:
             raise TypeError(f"minor must be an int, not {type(minor).__name__}")
         return cls(minor * currency_of(currency).minor_micros, currency)
+
+    @classmethod
+    def nearest(cls, exact_micros: Fraction, currency: str) -> Money:
+        """Round an exact number of micros to the nearest whole one, halves up: what a price gives is not always whole.
+
+        Raises as the constructor does.
+        """
+        # Half up on integers: floor((2a + b) / 2b) for a / b.
+        numerator, denominator = exact_micros.numerator, exact_micros.denominator
+        return cls((2 * numerator + denominator) // (2 * denominator), currency)
 
     @classmethod
     def zero(cls, currency: str) -> Money:

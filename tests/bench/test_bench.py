@@ -119,7 +119,7 @@ def _is_held_back(figures: dict[str, object]) -> None:
 
 
 def test_every_bench_is_tried_here_or_starts_all_by_itself() -> None:
-    """That of webhooks is tried where the flood is."""
+    """That of webhooks is tried where the flood is, that of rating with the deck."""
     assert set(KEYS) == {name for name, one in registry.BENCHES.items() if one.housed}
 
 

@@ -27,6 +27,7 @@ BENCHES: Final[dict[str, Bench]] = {
     "ledger": Bench("raseed.bench.ledger"),
     "page": Bench("raseed.bench.page"),
     "paynow": Bench("raseed.bench.paynow"),
+    "rating": Bench("raseed.bench.rating", housed=False),
     "recharge": Bench("raseed.bench.recharge"),
     "verify": Bench("raseed.bench.verify"),
     "webhooks": Bench("raseed.bench.webhooks", housed=False),
