@@ -9,7 +9,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import httpx
 from django.conf import settings
@@ -67,7 +67,7 @@ def _usage(account: Account, amount: Money) -> NewEntry:
     return NewEntry(
         account_id=account.id,
         kind=EntryKind.USAGE,
-        operation_key=f"usage:{random.SystemRandom().getrandbits(64)}",
+        operation_key=f"usage:{uuid4()}",
         transfers=(Transfer(Kind.CUSTOMER, Kind.UNINVOICED_REVENUE, amount),),
         at=timezone.now(),
     )
