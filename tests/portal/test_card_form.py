@@ -34,6 +34,7 @@ from raseed.payments import paynow, reconcile
 from raseed.payments.cards import setups
 from raseed.payments.cards.models import CardSetup
 from raseed.payments.models import Payment, PaymentMethod
+from raseed.payments.seats import seat
 from raseed.payments.states import Cause, State
 from stripe_server import StripeServer
 
@@ -336,3 +337,18 @@ def test_the_page_loads_the_scripts_of_the_inventory_and_no_others(portal: Strip
     for ours, name in origins.items():
         loaded = [one.replace(ours, name) for one in loaded]
     assert sorted(loaded) == sorted(written)
+
+
+def test_while_all_seats_at_stripe_are_taken_the_page_says_so_and_holds_no_thread(
+    portal: StripeServer, settings: Settings
+) -> None:
+    company = make_company()
+    payment = paynow.submit(company.account.id, open_one(company, now=timezone.now()).id, timezone.now())
+    client = Client()
+    client.force_login(company.admin)
+    address = urlsplit(payment.action_url).path
+    settings.GATEWAY_WAITS_MAX = 1
+    with seat(Cause.PAGE) as taken:
+        assert taken
+        assert client.get(address).status_code == 503
+    assert client.get(address).status_code == 200

@@ -92,7 +92,7 @@ def moment(at: datetime | None, account: Account) -> str:
         return "–"
     local = at.astimezone(ZoneInfo(account.time_zone))
     # The same shape as on all pages; Arabic writes another comma.
-    return f"{date_format(local, gettext('j M Y, H:i'))} {_ISOLATE}{zone_name(local)}{_POP}"
+    return f"{date_format(local, gettext('j M Y, H:i'))} {_kept(zone_name(local))}"
 
 
 def _charge(row: Consideration, account: Account) -> str:

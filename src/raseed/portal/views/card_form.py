@@ -23,7 +23,8 @@ from raseed.money import Money
 from raseed.payments import reconcile
 from raseed.payments.cards.models import SetupState
 from raseed.payments.models import Payment
-from raseed.payments.states import State
+from raseed.payments.seats import seat
+from raseed.payments.states import Cause, State
 from raseed.payments.wording import DECLINES
 from raseed.portal.details_reading import own_setup
 from raseed.portal.pages import Text
@@ -98,7 +99,7 @@ def card_form(request: ActorRequest, card_setup_id: UUID) -> HttpResponse:
 def _draw(request: ActorRequest, gateway_name: str, gateway_ref: str, empty: FormPage) -> HttpResponse:
     """Draw the page, or go on to where the gateway is asked, if there is nothing to type any more."""
     try:
-        form = gateway(gateway_name).card_form(gateway_ref)
+        form = _asked(gateway_name, gateway_ref)
     except GatewayUnavailable:
         return page(request, TEMPLATE, {"page": empty}, status=503)
     if form is None:
@@ -114,6 +115,14 @@ def _draw(request: ActorRequest, gateway_name: str, gateway_ref: str, empty: For
         return page(request, TEMPLATE, {"page": shown})
 
     return cast("HttpResponse", csp_update(sources)(drawn)(request))
+
+
+def _asked(gateway_name: str, gateway_ref: str) -> CardForm | None:
+    """Ask the gateway for its form. Raises GatewayUnavailable, also if too many wait for the gateway already."""
+    with seat(Cause.PAGE) as free:
+        if not free:
+            raise GatewayUnavailable("all seats are taken")
+        return gateway(gateway_name).card_form(gateway_ref)
 
 
 def _sentences(form: CardForm) -> tuple[tuple[str, Text], ...]:
